@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ctrl-C and termination for commands that write: they stop between two steps and clean up after themselves.
+
+const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
+type Signal = keyof typeof signalNumbers;
+
+/** Thrown by a command that was asked to stop; carries the exit code that shells expect (128 + signal). */
+export class Interrupted extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: Signal) {
+    super(`stopped by ${signal}`);
+    this.exitCode = 128 + signalNumbers[signal];
+  }
+}
+
+/**
+ * Runs `work` with an AbortSignal that fires on the first SIGINT or SIGTERM, with an Interrupted as its reason.
+ * A second one ends the process at once.
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = (signal: NodeJS.Signals): void => controller.abort(new Interrupted(signal as Signal));
+  const signals = Object.keys(signalNumbers) as Signal[];
+  for (const signal of signals) process.once(signal, stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const signal of signals) process.removeListener(signal, stop);
+  }
+}
