@@ -22,7 +22,7 @@ export class LabelSet {
   readonly doubleNewline: number | undefined;
   readonly s: number;
   /** Rows that lead from one category to the next: ",S", or "," and "S". */
-  readonly separator: readonly number[];
+  readonly separator: readonly [number, ...number[]];
   readonly endOfTurn: number;
   /** Codes that the head can say (S1, S2, ...), in the order of their numbers, each with the row of its number. */
   readonly numbers: ReadonlyMap<string, number>;

@@ -5,7 +5,8 @@
 //
 // Only words of the grammar are ever chosen, from categories of the policy, none twice: a malformed verdict cannot
 // occur. Forced tokens cost no pass of their own but ride with the next free choice. A safe verdict takes one forward
-// pass, one with n categories n + 2 (n + 1 if they are all that the policy has).
+// pass, an unsafe one with n categories n + 2; where the policy leaves no choice (its last category, or its only one),
+// the pass that would have made it is not made.
 
 import { LlamaGuardError } from '../errors/index.js';
 import type { LabelSet } from './labels.js';
@@ -27,8 +28,12 @@ export interface DecodeStep {
   readonly logits: number;
 }
 
-/** Rows of one position's logits. */
+/** Index of a logit within one position. */
 type Row = number;
+
+interface Choice extends ScoredCategory {
+  readonly row: Row;
+}
 
 /**
  * Decodes one verdict. While `next()` gives a step, feed its tokens and hand the logits to `accept`; then take
@@ -36,12 +41,13 @@ type Row = number;
  */
 export class VerdictDecoder {
   readonly #labels: LabelSet;
-  readonly #categories: readonly ScoredCategory[];
   readonly #threshold: number;
   readonly #softmax: Softmax;
-  readonly #listed: string[] = [];
+  readonly #listed: Choice[] = [];
+  /** Categories that are not listed yet. */
+  #open: readonly Choice[];
   #step: DecodeStep | null;
-  #accept: (logits: Float32Array) => DecodeStep | null = (logits) => this.#readVerdict(logits);
+  #read: (logits: Float32Array) => DecodeStep | null = (logits) => this.#readVerdict(logits);
   #sheet: ScoreSheet | undefined;
   #verdict: Pick<Verdict, 'flagged' | 'score' | 'labelProbabilities'> | undefined;
 
@@ -52,10 +58,9 @@ export class VerdictDecoder {
    */
   constructor(labels: LabelSet, categories: readonly ScoredCategory[], options: DecoderOptions) {
     this.#labels = labels;
-    this.#categories = categories;
+    this.#open = choices(categories, labels);
     this.#softmax = options.softmax;
     this.#threshold = checkedThreshold(options.threshold ?? 0.5);
-    checkSayable(categories, labels);
     const { doubleNewline } = labels;
     this.#step =
       doubleNewline === undefined ? { keep: 0, tokens: [], logits: 1 } : this.#stepOf(0, [doubleNewline], 2);
@@ -80,7 +85,7 @@ export class VerdictDecoder {
     if (!logits.every(Number.isFinite)) {
       throw new LlamaGuardError('ERR_LLAMA_GUARD_NON_FINITE', 'The model computed logits that are not finite numbers');
     }
-    this.#step = this.#accept(logits);
+    this.#step = this.#read(logits);
   }
 
   /** The verdict, once `next()` gives null. */
@@ -88,63 +93,60 @@ export class VerdictDecoder {
     if (this.#step !== null || this.#verdict === undefined) {
       throw new LlamaGuardError('ERR_LLAMA_GUARD_INTERNAL', 'The verdict was asked for before it was decoded');
     }
-    const scores = this.#sheet?.scores() ?? null;
-    return {
-      flagged: this.#verdict.flagged,
-      verdict: this.#verdict.flagged ? 'unsafe' : 'safe',
-      score: this.#verdict.score,
-      categories: this.#listed.map((code) => ({ code, name: this.#nameOf(code), score: scores?.[code] ?? 0 })),
-      categoryScores: scores,
-      labelProbabilities: this.#verdict.labelProbabilities,
-    };
+    const categoryScores = this.#sheet?.scores() ?? null;
+    const categories = this.#listed.map(({ code, name }) => ({ code, name, score: categoryScores?.[code] ?? 0 }));
+    const { flagged, score, labelProbabilities } = this.#verdict;
+    return { flagged, verdict: flagged ? 'unsafe' : 'safe', score, categories, categoryScores, labelProbabilities };
   }
 
   /** The first pass: after the prompt, and after "\n\n" in case the model begins with it. */
   #readVerdict(logits: Float32Array): DecodeStep | null {
     const { safe, unsafe, doubleNewline, newline, s } = this.#labels;
     const first = this.#position(logits, 0);
-    const begins = doubleNewline !== undefined && likeliest(first, [safe, unsafe, doubleNewline]) === doubleNewline;
+    const begins = doubleNewline !== undefined && likeliest(first, [safe, unsafe, doubleNewline], itself) === doubleNewline;
     const position = begins ? this.#position(logits, 1) : first;
     const [, score = 0] = this.#share(position, [safe, unsafe]);
     const flagged = score >= this.#threshold;
     this.#verdict = { flagged, score, labelProbabilities: this.#labelProbabilities(position) };
     if (!flagged) return null;
 
-    const codes = this.#remaining();
-    this.#sheet = new ScoreSheet(score, codes);
-    const [only, ...others] = codes;
-    if (only !== undefined && others.length === 0) {
-      this.#sheet.enter(new Map([[only, 1]]), only);
-      this.#listed.push(only);
+    this.#sheet = new ScoreSheet(score, this.#open.map((choice) => choice.code));
+    const [only, second] = this.#open;
+    if (only !== undefined && second === undefined) {
+      this.#list(only, Float32Array.of(1));
       return null;
     }
-    this.#accept = (next) => this.#readNumber(this.#position(next, 0), 3);
+    this.#read = (next) => this.#readNumber(this.#position(next, 0), 3);
     return this.#stepOf(begins ? 1 : 0, [unsafe, newline, s], 1);
   }
 
-  /** Chooses a number; `keep` tokens came before it in this step. Ends the list when no other number is left. */
+  /** Chooses a number; `keep` tokens came before it in this step. Ends the list when no other category is open. */
   #readNumber(position: Float32Array, keep: number): DecodeStep | null {
-    const codes = this.#remaining();
-    const rows = codes.map((code) => this.#rowOf(code));
-    const chosenRow = likeliest(position, rows);
-    const chosen = codes[rows.indexOf(chosenRow)] ?? '';
-    const shares = this.#share(position, rows);
-    this.#sheet?.enter(new Map(codes.map((code, index) => [code, shares[index] ?? 0])), chosen);
-    this.#listed.push(chosen);
-    if (codes.length === 1) return null;
+    const rows = this.#open.map((choice) => choice.row);
+    const chosen = likeliest(position, this.#open, (choice) => choice.row);
+    this.#list(chosen, this.#share(position, rows));
+    if (this.#open.length === 0) return null;
     const { separator } = this.#labels;
-    this.#accept = (next) => this.#readSeparator(next);
-    return this.#stepOf(keep, [chosenRow, ...separator], 1 + separator.length);
+    this.#read = (next) => this.#readSeparator(next);
+    return this.#stepOf(keep, [chosen.row, ...separator], 1 + separator.length);
   }
 
   /** After a number: whether the list goes on, and if so with which number (read after the separator). */
   #readSeparator(logits: Float32Array): DecodeStep | null {
     const { separator, endOfTurn } = this.#labels;
-    const [goOn = endOfTurn] = separator;
+    const [goOn] = separator;
     const position = this.#position(logits, 0);
-    if (likeliest(position, [goOn, endOfTurn]) === endOfTurn) return null;
-    this.#sheet?.goOn(this.#share(position, [goOn, endOfTurn])[0] ?? 0);
+    if (likeliest(position, [goOn, endOfTurn], itself) === endOfTurn) return null;
+    const [onward = 0] = this.#share(position, [goOn, endOfTurn]);
+    this.#sheet?.goOn(onward);
     return this.#readNumber(this.#position(logits, separator.length), 1 + separator.length);
+  }
+
+  /** Enters a category; `probabilities` are those of the open ones. */
+  #list(chosen: Choice, probabilities: Float32Array): void {
+    this.#sheet?.enter(new Map(this.#open.map(({ code }, index) => [code, probabilities[index] ?? 0])), chosen.code);
+    this.#listed.push(chosen);
+    this.#open = this.#open.filter((choice) => choice !== chosen);
   }
 
   #stepOf(keep: number, rows: readonly Row[], logits: number): DecodeStep {
@@ -164,25 +166,15 @@ export class VerdictDecoder {
     const probabilities = this.#softmax(position.slice());
     return this.#labels.texts.map((text, row) => ({ text, probability: probabilities[row] ?? 0 }));
   }
-
-  #remaining(): readonly string[] {
-    return this.#categories.map((category) => category.code).filter((code) => !this.#listed.includes(code));
-  }
-
-  #rowOf(code: string): Row {
-    return this.#labels.numbers.get(code) ?? -1;
-  }
-
-  #nameOf(code: string): string {
-    return this.#categories.find((category) => category.code === code)?.name ?? '';
-  }
 }
 
-/** The row with the largest logit; of equal ones the lowest. */
-function likeliest(position: Float32Array, rows: readonly Row[]): Row {
-  return rows.reduce((best, row) => {
-    const difference = (position[row] ?? NaN) - (position[best] ?? NaN);
-    return difference > 0 || (difference === 0 && row < best) ? row : best;
+const itself = (row: Row): Row => row;
+
+/** The candidate with the largest logit; of equal ones the one with the lowest row. */
+function likeliest<T>(position: Float32Array, candidates: readonly T[], rowOf: (candidate: T) => Row): T {
+  return candidates.reduce((best, candidate) => {
+    const difference = (position[rowOf(candidate)] ?? NaN) - (position[rowOf(best)] ?? NaN);
+    return difference > 0 || (difference === 0 && rowOf(candidate) < rowOf(best)) ? candidate : best;
   });
 }
 
@@ -192,12 +184,15 @@ function checkedThreshold(threshold: number): number {
   throw new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `threshold must be above 0 and at most 1, found ${found}`);
 }
 
-function checkSayable(categories: readonly ScoredCategory[], labels: LabelSet): void {
-  const unsayable = categories.find((category) => !labels.numbers.has(category.code));
-  if (categories.length > 0 && unsayable === undefined) return;
-  const found = unsayable === undefined ? 'no category' : `${unsayable.code}`;
-  throw new LlamaGuardError(
-    'ERR_LLAMA_GUARD_UNKNOWN_CATEGORY',
-    `Expected categories that the model can say (${labels.codes.join(', ')}), found ${found}`,
-  );
+function choices(categories: readonly ScoredCategory[], labels: LabelSet): readonly Choice[] {
+  if (categories.length === 0) throw unknownCategory('Expected at least one category, found none');
+  return categories.map(({ code, name }) => {
+    const row = labels.numbers.get(code);
+    if (row !== undefined) return { code, name, row };
+    throw unknownCategory(`Expected codes that the model can say (${labels.codes.join(', ')}), found ${code}`);
+  });
+}
+
+function unknownCategory(message: string): LlamaGuardError {
+  return new LlamaGuardError('ERR_LLAMA_GUARD_UNKNOWN_CATEGORY', message);
 }
