@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads native/sources.json, the one list of C++ files, for binding.gyp and the generated Makefile.
+// binding.gyp calls it: `node tools/sources.mjs core|addon|lab`, `isa NAME ARCH`, `count NAME ARCH`,
+// `isa-flags NAME`, `flags`, `isa-defines ARCH`, `sanitize`; each prints words separated by spaces.
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** The parsed list. */
+export function readSources() {
+  return JSON.parse(readFileSync(new URL('../native/sources.json', import.meta.url), 'utf8'));
+}
+
+/** Names of the ISA groups that have files for the target architecture (Node's name of it). */
+export function isaGroups(sources, arch) {
+  return Object.keys(sources.isa).filter((name) => isaSources(sources, name, arch).length > 0);
+}
+
+/** Files of one ISA group; none when it belongs to another architecture. */
+export function isaSources(sources, name, arch) {
+  const group = sources.isa[name];
+  return group.arch === arch ? underNative(group.sources) : [];
+}
+
+/** Paths from the repository's root. */
+export function underNative(files) {
+  return files.map((file) => `native/${file}`);
+}
+
+/** Preprocessor definitions that tell the code which ISA groups were compiled in. */
+export function isaDefines(sources, arch) {
+  return isaGroups(sources, arch).map((name) => `LG_HAVE_${name.toUpperCase()}=1`);
+}
+
+/** Compiler and linker flags of the sanitizers named in LG_SANITIZE, such as "address,undefined". */
+export function sanitizeFlags(wanted = process.env.LG_SANITIZE) {
+  return wanted ? [`-fsanitize=${wanted}`, '-fno-sanitize-recover=undefined', '-g', '-fno-omit-frame-pointer'] : [];
+}
+
+function answer([what, name, arch]) {
+  const sources = readSources();
+  switch (what) {
+    case 'core':
+    case 'addon':
+    case 'lab':
+      return underNative(sources[what]);
+    case 'isa':
+      return isaSources(sources, name, arch);
+    case 'count':
+      return [String(isaSources(sources, name, arch).length)];
+    case 'isa-flags':
+      return sources.isa[name].flags;
+    case 'isa-defines':
+      return isaDefines(sources, name);
+    case 'flags':
+      return sources.flags;
+    case 'sanitize':
+      return sanitizeFlags();
+    default:
+      throw new Error(`unknown question: ${what}`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.stdout.write(answer(process.argv.slice(2)).join(' '));
+}
