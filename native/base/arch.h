@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which processor family this is compiled for, and the few macros that depend on the compiler.
+#pragma once
+
+#if defined(__x86_64__)
+#define LG_ARCH_X86 1
+#elif defined(__aarch64__)
+#define LG_ARCH_ARM64 1
+#endif
+
+#include <cassert>
+
+// Preconditions inside the core: checked in debug and sanitizer builds only, since the boundary has checked the input.
+#define LG_DCHECK(condition) assert(condition)
+
+#define LG_RESTRICT __restrict__
+#define LG_ALWAYS_INLINE inline __attribute__((always_inline))

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the CPU can do. Raw facts and their interpretation are apart, so that tests can feed recorded machines.
+#pragma once
+
+#include <cstdint>
+
+namespace lg {
+
+// Composite flags hold only where the operating system also saves the registers.
+struct CpuFeatures {
+  bool avx2 = false;
+  bool fma = false;
+  bool f16c = false;
+  bool avx512 = false;  // F, BW, VL and DQ together
+  bool avx512vnni = false;
+  bool dotprod = false;
+};
+
+// CPUID leaves 1 and 7 and XCR0 on x86; HWCAP on arm64. Zero where absent.
+struct RawCpu {
+  uint32_t leaf1_ecx = 0;
+  uint32_t leaf7_ebx = 0;
+  uint32_t leaf7_ecx = 0;
+  uint64_t xcr0 = 0;
+  uint64_t hwcap = 0;
+};
+
+RawCpu ReadRawCpu();
+CpuFeatures InterpretX86(const RawCpu& raw);
+CpuFeatures InterpretArm64(const RawCpu& raw);
+// The machine that this runs on; computed once.
+const CpuFeatures& HostCpu();
+
+}  // namespace lg

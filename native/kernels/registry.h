@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a family turns its kernels.inc into declarations and a table, and how the table is searched.
+// LG_KERNEL(isa, name) is one line of a kernels.inc; LG_IF_<isa> keeps lines whose files were not compiled out of tables.
+#pragma once
+
+#include <cstddef>
+
+#include "base/isa.h"
+
+#define LG_IF_scalar(...) __VA_ARGS__
+#if defined(LG_HAVE_AVX2)
+#define LG_IF_avx2(...) __VA_ARGS__
+#else
+#define LG_IF_avx2(...)
+#endif
+#if defined(LG_HAVE_AVX512VNNI)
+#define LG_IF_avx512vnni(...) __VA_ARGS__
+#else
+#define LG_IF_avx512vnni(...)
+#endif
+#if defined(LG_HAVE_NEON_DOTPROD)
+#define LG_IF_neon_dotprod(...) __VA_ARGS__
+#else
+#define LG_IF_neon_dotprod(...)
+#endif
+
+namespace lg {
+
+template <typename Fn>
+struct Kernel {
+  const char* name;
+  Isa isa;
+  Fn* run;
+  size_t max_rows;  // most rows that the kernel is meant for; 0 = any. Correct for any number.
+};
+
+template <typename Fn>
+struct KernelList {
+  const Kernel<Fn>* kernels;
+  size_t count;
+};
+
+// The kernel of the widest instruction set that `active` covers, and in it the first line that is meant for `rows`.
+// Lines stand in kernels.inc from narrow to wide, small-row kernels first. Every family has a scalar line for any rows.
+template <typename Fn>
+const Kernel<Fn>& SelectKernel(KernelList<Fn> list, Isa active, size_t rows) {
+  const Kernel<Fn>* best = nullptr;
+  for (size_t i = 0; i < list.count; ++i) {
+    const Kernel<Fn>& candidate = list.kernels[i];
+    if (!IsaCovers(active, candidate.isa) || (candidate.max_rows != 0 && rows > candidate.max_rows)) continue;
+    if (best == nullptr || candidate.isa > best->isa) best = &candidate;
+  }
+  return *best;
+}
+
+}  // namespace lg

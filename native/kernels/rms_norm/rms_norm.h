@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// y = (x * r) * weight, r = 1 / sqrt(mean of x^2 + eps), the sum of squares in 16 lanes: docs/numerics.md.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/registry.h"
+
+namespace lg {
+
+struct RmsNormArgs {
+  const float* x;       // [n]
+  const float* weight;  // [n]
+  size_t n;             // a multiple of 16
+  float eps;
+  float* y;  // [n]; may be x
+};
+
+using RmsNormKernel = void(const RmsNormArgs& args);
+
+#define LG_KERNEL(isa, name, max_rows) RmsNormKernel name;
+#include "kernels/rms_norm/kernels.inc"
+#undef LG_KERNEL
+
+KernelList<RmsNormKernel> RmsNormKernels();
+
+}  // namespace lg

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of this family's kernels, made from kernels.inc.
+#include "kernels/softmax/softmax.h"
+
+namespace lg {
+namespace {
+
+constexpr Kernel<SoftmaxKernel> kKernels[] = {
+#define LG_KERNEL(isa, name, max_rows) LG_IF_##isa({#name, Isa::isa, &name, max_rows}, )
+#include "kernels/softmax/kernels.inc"
+#undef LG_KERNEL
+};
+
+}  // namespace
+
+KernelList<SoftmaxKernel> SoftmaxKernels() { return {kKernels, sizeof kKernels / sizeof kKernels[0]}; }
+
+}  // namespace lg
