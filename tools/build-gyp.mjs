@@ -2,10 +2,10 @@
 // Builds both addons with node-gyp into build/Release. Arguments are passed on (`--arch=arm64`).
 // Node's headers beside the running node are used if they are there; otherwise node-gyp fetches them as it always does.
 
-import path from 'node:path';
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 
-import { runPackage } from './common.mjs';
+import { isMain, runPackage } from './common.mjs';
 
 /** The folder whose include/node holds the headers of the running node, or undefined. */
 export function localHeaders() {
@@ -19,3 +19,5 @@ export function buildWithGyp({ args = [], quiet = false } = {}) {
   const command = ['configure', 'build', '--jobs=max', '--loglevel=warn', ...headers, ...args];
   runPackage('node-gyp', command, { what: 'The build by node-gyp', quiet });
 }
+
+if (isMain(import.meta.url)) buildWithGyp({ args: process.argv.slice(2) });

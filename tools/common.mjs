@@ -12,6 +12,11 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 
+/** Whether the module with this address is the program that was started. */
+export function isMain(address) {
+  return process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(address);
+}
+
 /** Ends with a message and exit code 1, without a stack trace. */
 export function fail(message) {
   process.stderr.write(`${message}\n`);
@@ -45,12 +50,12 @@ export function works(program, args, input = '') {
   return !result.error && result.status === 0;
 }
 
-/** Runs the command-line program of an installed package. */
-export function runPackage(name, args, options = {}) {
+/** Runs the command-line program `command` (default: the package's name) of an installed package. */
+export function runPackage(name, args, { command = name, quiet = false, ...options } = {}) {
   const folder = path.join('node_modules', name);
   const { bin } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
-  const script = typeof bin === 'string' ? bin : Object.values(bin)[0];
-  const start = options.quiet ? runQuietly : run;
+  const script = typeof bin === 'string' ? bin : bin[command];
+  const start = quiet ? runQuietly : run;
   start(process.execPath, [path.join(folder, script), ...args], options);
 }
 

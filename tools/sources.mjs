@@ -4,7 +4,8 @@
 // `isa-flags NAME`, `flags`, `isa-defines ARCH`, `sanitize`; each prints words separated by spaces.
 
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+
+import { isMain } from './common.mjs';
 
 /** The parsed list. */
 export function readSources() {
@@ -61,6 +62,6 @@ function answer([what, name, arch]) {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+if (isMain(import.meta.url)) {
   process.stdout.write(answer(process.argv.slice(2)).join(' '));
 }

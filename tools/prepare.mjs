@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings a clone to where it can run: checks the tools, installs packages, compiles. `npm start` and `npm test` call
+// it first; each step is skipped while its inputs are the same. Alone: `node tools/prepare.mjs [install] [native] [ts]`.
+
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import path from 'node:path';
+
+import { buildWithCmake } from './build-cmake.mjs';
+import { buildWithGyp, localHeaders } from './build-gyp.mjs';
+import { buildWithMake } from './build-make.mjs';
+import { buildTypeScript } from './build-ts.mjs';
+import { hasCmake, hasPython, requireNativeTools, requireNode } from './check-tools.mjs';
+import { contentHash, filesUnder, isCurrent, isMain, progress, run, writeStamp } from './common.mjs';
+
+const lockFile = 'package-lock.json';
+
+/** Runs `work` while no other process prepares the same clone. */
+export function withLock(work) {
+  mkdirSync('build', { recursive: true });
+  const file = 'build/.lock';
+  for (let waited = false; ; waited = true) {
+    try {
+      const handle = openSync(file, 'wx');
+      writeSync(handle, String(process.pid));
+      closeSync(handle);
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (!isAlive(readOr(file, ''))) rmSync(file, { force: true });
+    else if (!waited) progress('Waiting for another build of this folder');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+  process.on('exit', () => rmSync(file, { force: true }));
+  const result = work();
+  rmSync(file, { force: true });
+  return result;
+}
+
+function isAlive(pid) {
+  // The other process may not have written its number yet.
+  if (pid === '') return true;
+  try {
+    process.kill(Number(pid), 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+function readOr(file, otherwise) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return otherwise;
+  }
+}
+
+/** Runs npm ci when an installed package is missing or of another version than the lock says. */
+export function installPackages() {
+  if (packagesMatchLock()) return;
+  progress('Installing packages (npm ci)');
+  const npm = process.env.npm_execpath;
+  const [program, first] = npm?.endsWith('npm-cli.js') ? [process.execPath, [npm]] : ['npm', []];
+  const options = ['--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  run(program, [...first, 'ci', ...options], { what: 'Installing packages' });
+}
+
+function packagesMatchLock() {
+  const wanted = JSON.parse(readFileSync(lockFile, 'utf8')).packages;
+  const installed = JSON.parse(readOr('node_modules/.package-lock.json', '{}')).packages;
+  if (installed === undefined) return false;
+  return Object.entries(wanted).every(([folder, entry]) => {
+    return folder === '' || entry.optional === true || installed[folder]?.version === entry.version;
+  });
+}
+
+/** Compiles both addons into build/Release with the first tool that this machine has all parts of. */
+export function buildNative() {
+  const sources = filesUnder(['native']).filter((file) => !file.endsWith('.md'));
+  const inputs = [...sources, 'binding.gyp', 'CMakeLists.txt', 'node_modules/node-addon-api/package.json'];
+  const hash = contentHash(inputs, { platform: process.platform, arch: process.arch, sanitize: process.env.LG_SANITIZE });
+  const outputs = ['llama_guard', 'kernel_lab'].map((name) => path.join('build/Release', `${name}.node`));
+  const stamp = 'build/stamps/native';
+  if (isCurrent(stamp, hash, outputs)) return;
+  requireNativeTools();
+  const [name, build] = nativeTool();
+  progress(`Compiling the native addon (${name})`);
+  build({ quiet: true });
+  writeStamp(stamp, hash);
+}
+
+/** None of the three downloads anything here: node-gyp is taken only where Node's headers are installed. */
+function nativeTool() {
+  if (localHeaders() !== undefined && hasPython()) return ['node-gyp', buildWithGyp];
+  if (hasCmake()) return ['cmake-js', (options) => buildWithCmake({ ...options, out: 'build' })];
+  return ['make', buildWithMake];
+}
+
+/** Does all that `npm start` (outputs: esm) and `npm test` (all outputs) need before they run. */
+export function prepare({ native = true, outputs }) {
+  requireNode();
+  withLock(() => {
+    installPackages();
+    if (native) buildNative();
+    buildTypeScript(outputs);
+  });
+}
+
+if (isMain(import.meta.url)) {
+  const steps = process.argv.slice(2);
+  const all = steps.length === 0;
+  requireNode();
+  withLock(() => {
+    installPackages();
+    if (all || steps.includes('native')) buildNative();
+    if (all || steps.includes('ts')) buildTypeScript(['esm', 'cjs']);
+  });
+}
