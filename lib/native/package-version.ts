@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The version of this package, as its package.json says.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { packageRoot } from './host.cjs';
+
+export function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  return manifest.version;
+}
