@@ -3,21 +3,12 @@
 
 import { LlamaGuardError } from '../errors/index.js';
 import type { ModelDims } from '../native/addon.js';
+import type { Category } from '../prompt/taxonomy.js';
+import type { Label } from '../scoring/labels.js';
 import { FieldReader } from './field-reader.js';
 
 export const groupSizes = [32, 64, 128, 256] as const;
 export type GroupSize = (typeof groupSizes)[number];
-
-/** A row of the head: the token that it stands for. */
-export interface LabelEntry {
-  readonly id: number;
-  readonly text: string;
-}
-
-export interface TaxonomyEntry {
-  readonly code: string;
-  readonly name: string;
-}
 
 export interface SourceFile {
   readonly name: string;
@@ -35,8 +26,8 @@ export interface ModelConfig {
   readonly layout: 'panel16';
   readonly group: GroupSize;
   readonly embeddingGroup: GroupSize;
-  readonly labels: readonly LabelEntry[];
-  readonly taxonomy: readonly TaxonomyEntry[];
+  readonly labels: readonly Label[];
+  readonly taxonomy: readonly Category[];
   /** The model must not guard anything real. */
   readonly demo: boolean;
   readonly source: ModelSource | undefined;
@@ -125,18 +116,13 @@ function checkRope(rope: FieldReader): void {
   scaling.integer('originalContextLength', 1, 2 ** 24);
 }
 
-function readLabels(root: FieldReader, vocabSize: number): LabelEntry[] {
-  const seen = new Set<number | string>();
-  return root.objects('labels', 2, maxLabels).map((entry) => {
-    const label = { id: entry.integer('id', 0, vocabSize - 1), text: entry.string('text', 100) };
-    if (seen.has(label.id)) throw entry.refusal('id', 'an id that no other label has', label.id);
-    if (seen.has(label.text)) throw entry.refusal('text', 'a text that no other label has', label.text);
-    seen.add(label.id).add(label.text);
-    return label;
-  });
+function readLabels(root: FieldReader, vocabSize: number): Label[] {
+  return root
+    .objects('labels', 2, maxLabels)
+    .map((entry) => ({ id: entry.integer('id', 0, vocabSize - 1), text: entry.string('text', 100) }));
 }
 
-function readTaxonomy(root: FieldReader): TaxonomyEntry[] {
+function readTaxonomy(root: FieldReader): Category[] {
   const codes = new Set<string>();
   return root.objects('taxonomy', 1, maxCategories).map((entry) => {
     const category = { code: entry.string('code', 20), name: entry.string('name', 200) };

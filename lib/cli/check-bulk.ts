@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// `llama-guard check --input`: a result for every line, in order, in bounded memory.
+
+import { LlamaGuardError } from '../errors/index.js';
+import type { LlamaGuard } from '../facade/llama-guard.js';
+import type { ModerateOptions } from '../facade/options.js';
+import type { ModerationResult } from '../facade/result.js';
+import type { MessageInput } from '../prompt/conversation.js';
+import { exitCodes } from './command.js';
+import { isJsonObject, type JsonObject } from './conversation-input.js';
+import { type LineSink, openSink, readBytes } from './files.js';
+import { demoNotice, withNotice } from './guard-options.js';
+import { interruptible } from './interrupt.js';
+import { type Line, readLines } from './line-reader.js';
+import { Progress } from './progress.js';
+
+export interface BulkRun {
+  readonly guard: LlamaGuard;
+  /** JSONL file; "-" = standard input. */
+  readonly input: string;
+  /** "-" = standard output. */
+  readonly output: string;
+  readonly options: ModerateOptions;
+}
+
+interface Totals {
+  judged: number;
+  unsafe: number;
+  errors: number;
+}
+
+/** Far above any context: a longer line cannot be a conversation that fits. */
+const maxLineBytes = 16 * 2 ** 20;
+
+/** Returns the exit code: 0 when every line was judged. */
+export function checkInBulk(run: BulkRun): Promise<number> {
+  return interruptible(async (signal) => {
+    // Wrong options fail here, once, and not on every line; the policy is in the cache afterwards.
+    await run.guard.moderate('.', run.options);
+    const sink = await openSink(run.output);
+    try {
+      const code = await judgeLines(run, sink, signal);
+      await sink.finish();
+      return code;
+    } catch (error) {
+      await sink.abort();
+      throw error;
+    }
+  });
+}
+
+async function judgeLines(run: BulkRun, sink: LineSink, signal: AbortSignal): Promise<number> {
+  const totals: Totals = { judged: 0, unsafe: 0, errors: 0 };
+  const progress = new Progress('check');
+  const beginMs = performance.now();
+  let index = 0;
+  try {
+    for await (const line of readLines(readBytes(run.input, signal), maxLineBytes)) {
+      await sink.write(JSON.stringify(await judgeLine(run, line, index++, totals)));
+      signal.throwIfAborted();
+      progress.update(undefined, summary(totals, beginMs));
+    }
+  } finally {
+    progress.clear();
+  }
+  process.stderr.write(`${summary(totals, beginMs)}\n${run.guard.info.demo ? `${demoNotice}\n` : ''}`);
+  return totals.errors > 0 ? exitCodes.error : exitCodes.ok;
+}
+
+async function judgeLine(run: BulkRun, line: Line, index: number, totals: Totals): Promise<object> {
+  let carried: { input?: JsonObject } = {};
+  try {
+    const { conversation, input } = parseLine(line);
+    carried = Object.keys(input).length > 0 ? { input } : {};
+    const result: ModerationResult = await run.guard.moderate(conversation, run.options);
+    totals.judged++;
+    if (result.flagged) totals.unsafe++;
+    return { index, ...carried, ...withNotice(result) };
+  } catch (error) {
+    if (!LlamaGuardError.isInstance(error)) throw error;
+    totals.errors++;
+    return { index, ...carried, error: { code: error.code, message: error.message } };
+  }
+}
+
+function parseLine(line: Line): { conversation: string | readonly MessageInput[]; input: JsonObject } {
+  if ('problem' in line) throw badLine(line.problem);
+  const { messages, text, ...input } = parseObject(line.text);
+  if ((messages === undefined) === (text === undefined)) {
+    throw badLine('The line must have either "messages" or "text"');
+  }
+  if (messages === undefined && typeof text !== 'string') throw badLine('"text" must be a string');
+  if (text === undefined && !Array.isArray(messages)) throw badLine('"messages" must be an array');
+  return { conversation: (messages ?? text) as string | readonly MessageInput[], input };
+}
+
+function parseObject(text: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw badLine('The line is not valid JSON');
+  }
+  if (!isJsonObject(value)) throw badLine('The line must be a JSON object');
+  return value;
+}
+
+function badLine(message: string): LlamaGuardError {
+  return new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', message);
+}
+
+function summary({ judged, unsafe, errors }: Totals, beginMs: number): string {
+  const seconds = (performance.now() - beginMs) / 1000;
+  return `${judged} judged, ${unsafe} unsafe, ${errors} errors, ${seconds.toFixed(1)} s`;
+}

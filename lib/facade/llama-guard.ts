@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public class: loads a model, judges conversations one after another off the event loop, and frees everything
+// on dispose.
+
+import { LlamaGuardError } from '../errors/index.js';
+import { loadAddon } from '../native/load-addon.js';
+import type { MessageInput } from '../prompt/conversation.js';
+import type { Judge, Judgement, PreparedCall } from './judge.js';
+import { openJudge } from './open-judge.js';
+import { callSettings, type LoadOptions, loadSettings, type ModerateOptions, modelFolder } from './options.js';
+import type { GuardInfo, ModerationResult } from './result.js';
+import { SerialQueue } from './serial-queue.js';
+
+/**
+ * A loaded guard. Calls may overlap: they are answered in the order in which they were made. A guard belongs to the
+ * thread that loaded it; each worker thread loads its own (the weights are shared between them by the operating system).
+ */
+export class LlamaGuard {
+  readonly #judge: Judge;
+  readonly #queue = new SerialQueue(
+    () => new LlamaGuardError('ERR_LLAMA_GUARD_DISPOSED', 'The guard was used after dispose()'),
+  );
+  #disposal: Promise<void> | undefined;
+
+  /** @internal Use `LlamaGuard.load`. */
+  constructor(judge: Judge) {
+    this.#judge = judge;
+  }
+
+  /**
+   * A guard over a converted model.
+   *
+   * @param path model folder; default: the environment variable LLAMA_GUARD_MODEL, else the embedded demo model, which
+   *   must not guard anything real
+   * @param options threads, instruction set, cache sizes
+   * @returns the guard; `dispose()` it, or hold it with `await using`
+   * @throws {ERR_LLAMA_GUARD_NO_BINARY} the native addon is not there
+   * @throws {ERR_LLAMA_GUARD_MODEL_NOT_FOUND} the folder, or a file of it, is not there
+   * @throws {ERR_LLAMA_GUARD_UNREADABLE} a file of it cannot be read
+   * @throws {ERR_LLAMA_GUARD_BAD_CONFIG} config.json is wrong; likewise BAD_FORMAT, TRUNCATED, BAD_TENSOR, BAD_TOKENIZER
+   * @throws {ERR_LLAMA_GUARD_UNKNOWN_ISA} the forced instruction set is not known; likewise UNSUPPORTED_ISA
+   * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} an option is not known or out of range
+   *
+   * @example
+   * await using guard = await LlamaGuard.load('models/llama-guard-3-1b-int4');
+   * const { flagged, categories } = await guard.moderate('How do I bake bread?');
+   */
+  static async load(path?: string, options?: LoadOptions): Promise<LlamaGuard> {
+    const folder = modelFolder(path, process.env);
+    const settings = loadSettings(options, process.env);
+    return new LlamaGuard(await openJudge(loadAddon(), folder, settings));
+  }
+
+  /** What the guard is made of: model, instruction set, threads, memory. */
+  get info(): GuardInfo {
+    this.#queue.assertOpen();
+    return this.#judge.info;
+  }
+
+  /**
+   * A verdict on the last message of a conversation.
+   *
+   * @param input a text (judged as a user's message), or messages whose roles alternate, beginning with `user`
+   * @param options threshold, categories, exclusions
+   * @returns verdict, score and categories; `score` is P(unsafe), a softmax over the logits of `safe` and `unsafe` alone
+   * @throws {ERR_LLAMA_GUARD_EMPTY_CONVERSATION} there is no text to judge
+   * @throws {ERR_LLAMA_GUARD_ROLE_ORDER} roles do not alternate, or are none that the guard knows
+   * @throws {ERR_LLAMA_GUARD_UNKNOWN_CATEGORY} a code that the model cannot say, or no category left
+   * @throws {ERR_LLAMA_GUARD_CONTEXT_OVERFLOW} the prompt is longer than the context; nothing is cut silently
+   * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} an option or a message has the wrong form
+   * @throws {ERR_LLAMA_GUARD_NON_FINITE} the model is damaged: no verdict
+   * @throws {ERR_LLAMA_GUARD_DISPOSED} the guard was disposed before the call began
+   */
+  async moderate(input: string | readonly MessageInput[], options?: ModerateOptions): Promise<ModerationResult> {
+    this.#queue.assertOpen();
+    const beginMs = performance.now();
+    const settings = callSettings(options);
+    const call = this.#judge.prepare(input, settings);
+    const queuedMs = performance.now();
+    return this.#queue.run(async () => {
+      const startMs = performance.now();
+      const judgement = await this.#judge.judge(call);
+      const timings = {
+        tokenizeMs: queuedMs - beginMs,
+        queueMs: startMs - queuedMs,
+        prefillMs: judgement.prefillMs,
+        decodeMs: judgement.decodeMs,
+        totalMs: performance.now() - beginMs,
+      };
+      return this.#result(call, judgement, timings, settings.labels);
+    });
+  }
+
+  /**
+   * Frees the model: waits for the call that runs, refuses the ones that wait and all later ones with
+   * ERR_LLAMA_GUARD_DISPOSED. Idempotent.
+   */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#queue.close().then(() => this.#judge.dispose());
+    return this.#disposal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #result(
+    call: PreparedCall,
+    { verdict, usage }: Judgement,
+    timings: ModerationResult['timings'],
+    withLabels: boolean,
+  ): ModerationResult {
+    const { labelProbabilities, ...rest } = verdict;
+    return {
+      ...rest,
+      role: call.role,
+      demo: this.#judge.demo,
+      usage,
+      timings,
+      ...(withLabels ? { labels: labelProbabilities } : {}),
+    };
+  }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens a model folder with an addon. Apart from LlamaGuard, so that tests can hand in an addon of their own and the
+// benchmark can reach the passes beneath a guard.
+
+import { fromNative, LlamaGuardError } from '../errors/index.js';
+import { openContainer } from '../loading/container.js';
+import type { NativeAddon } from '../native/addon.js';
+import { Judge } from './judge.js';
+import type { EngineSettings } from './options.js';
+
+export async function openJudge(addon: NativeAddon, folder: string, settings: EngineSettings): Promise<Judge> {
+  checkIsa(addon, settings.engine.isa);
+  const container = await openContainer(folder);
+  try {
+    const model = await addon.loadModel(container.spec, settings.engine);
+    return new Judge(addon, container, model, settings);
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/** The addon checks again; here the message can list what there is. */
+function checkIsa(addon: NativeAddon, isa: string): void {
+  if (isa === '') return;
+  const isas = addon.isas();
+  const entry = isas.find((candidate) => candidate.name === isa);
+  if (!entry) {
+    const names = isas.map((candidate) => candidate.name).join(', ');
+    throw new LlamaGuardError(
+      'ERR_LLAMA_GUARD_UNKNOWN_ISA',
+      `The instruction set must be one of ${names}, found ${JSON.stringify(isa.slice(0, 40))}`,
+    );
+  }
+  if (!entry.supported) {
+    const names = isas.filter((candidate) => candidate.supported).map((candidate) => candidate.name);
+    throw new LlamaGuardError(
+      'ERR_LLAMA_GUARD_UNSUPPORTED_ISA',
+      `This CPU can run ${names.join(', ')}, and not ${isa}`,
+    );
+  }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks and defaults of everything that a caller passes beside the conversation. A name that is not known is an
+// error: a guard must not run without a threshold because somebody misspelt it.
+
+import { LlamaGuardError } from '../errors/index.js';
+import type { PrefixCacheLimits } from '../kv-cache/prefix-cache.js';
+import type { EngineOptions } from '../native/addon.js';
+import type { Category } from '../prompt/taxonomy.js';
+import type { PolicyRequest } from '../prompt/policy.js';
+import { embeddedModel } from './package-info.js';
+
+/** Options of `LlamaGuard.load`. */
+export interface LoadOptions {
+  /** Threads that compute, 0 to 256; 0 = the CPUs that this process may use. Default: LLAMA_GUARD_THREADS, else 0. */
+  readonly threads?: number;
+  /** Instruction set to force, one of `info.isas`. Default: LLAMA_GUARD_ISA, else the best that this CPU has. */
+  readonly isa?: string;
+  /** Policies (with judged role) whose computed prefix is kept, 0 to 1024. Default 4; 0 keeps none. */
+  readonly policyCacheEntries?: number;
+  /** Bytes that those prefixes may take together. Default 64 MiB; the official policy takes 3.3 MB of them. */
+  readonly policyCacheBytes?: number;
+}
+
+/** Options of `LlamaGuard.moderate`. */
+export interface ModerateOptions {
+  /** P(unsafe) from which on a message is flagged: above 0, at most 1. Default 0.5. */
+  readonly threshold?: number;
+  /** Replaces the model's categories. Codes must be ones that the model can say. */
+  readonly categories?: readonly Category[];
+  /** Codes of categories to leave out of the policy. */
+  readonly exclude?: readonly string[];
+  /** Adds `labels`, the softmax over all label rows at the verdict position. Default false. */
+  readonly labels?: boolean;
+}
+
+/** `LoadOptions` with every default applied. */
+export interface EngineSettings {
+  readonly engine: EngineOptions;
+  readonly cache: PrefixCacheLimits;
+}
+
+/** `ModerateOptions` with every default applied. */
+export interface CallSettings {
+  readonly threshold: number;
+  readonly policy: PolicyRequest;
+  readonly labels: boolean;
+}
+
+export const defaultThreshold = 0.5;
+export const maxThreads = 256;
+const maxCacheEntries = 1024;
+const defaultCacheEntries = 4;
+const defaultCacheBytes = 64 * 2 ** 20;
+
+/** The model folder: as given, else LLAMA_GUARD_MODEL, else the embedded demo model. */
+export function modelFolder(path: unknown, env: NodeJS.ProcessEnv): string {
+  if (path === undefined) return env['LLAMA_GUARD_MODEL'] || embeddedModel();
+  if (typeof path !== 'string' || path === '') throw invalid('path must be the path of a model folder', path);
+  return path;
+}
+
+export function loadSettings(options: unknown, env: NodeJS.ProcessEnv): EngineSettings {
+  const given = record('load', options, ['threads', 'isa', 'policyCacheEntries', 'policyCacheBytes']);
+  return {
+    engine: { threads: threads(given['threads'], env), isa: isaName(given['isa'], env) },
+    cache: {
+      entries: integer('policyCacheEntries', given['policyCacheEntries'], maxCacheEntries) ?? defaultCacheEntries,
+      bytes: integer('policyCacheBytes', given['policyCacheBytes'], Number.MAX_SAFE_INTEGER) ?? defaultCacheBytes,
+    },
+  };
+}
+
+export function callSettings(options: unknown): CallSettings {
+  const given = record('moderate', options, ['threshold', 'categories', 'exclude', 'labels']);
+  const { threshold = defaultThreshold, labels = false, categories, exclude } = given;
+  if (typeof threshold !== 'number' || !(threshold > 0 && threshold <= 1)) {
+    throw invalid('threshold must be a number above 0 and at most 1', threshold);
+  }
+  if (typeof labels !== 'boolean') throw invalid('labels must be true or false', labels);
+  return {
+    threshold,
+    labels,
+    // resolvePolicy checks the form of both.
+    policy: {
+      ...(categories === undefined ? {} : { categories: categories as readonly Category[] }),
+      ...(exclude === undefined ? {} : { exclude: exclude as readonly string[] }),
+    },
+  };
+}
+
+function threads(option: unknown, env: NodeJS.ProcessEnv): number {
+  const fromEnv = env['LLAMA_GUARD_THREADS'];
+  if (option !== undefined || !fromEnv) return integer('threads', option, maxThreads) ?? 0;
+  const value = /^\d+$/.test(fromEnv) ? Number(fromEnv) : fromEnv;
+  return integer('LLAMA_GUARD_THREADS', value, maxThreads) ?? 0;
+}
+
+function isaName(option: unknown, env: NodeJS.ProcessEnv): string {
+  if (option !== undefined && typeof option !== 'string') throw invalid('isa must be a string', option);
+  return option ?? env['LLAMA_GUARD_ISA'] ?? '';
+}
+
+function integer(name: string, value: unknown, max: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) {
+    throw invalid(`${name} must be an integer from 0 to ${max}`, value);
+  }
+  return value;
+}
+
+function record(call: string, options: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
+  if (options === undefined) return {};
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalid(`The options of ${call}() must be an object`, options);
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw invalid(`${call}() has the options ${names.join(', ')}`, name);
+  }
+  return options as Record<string, unknown>;
+}
+
+function invalid(expected: string, found: unknown): LlamaGuardError {
+  const shown = typeof found === 'object' && found !== null ? 'an object' : (JSON.stringify(found) ?? typeof found);
+  return new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `${expected}, found ${shown.slice(0, 80)}`);
+}

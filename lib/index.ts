@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Content moderation with Llama Guard 3-1B-INT4 on a CPU.
+ *
+ * @module
+ * @example
+ * import { LlamaGuard } from 'llama-guard-int4';
+ *
+ * await using guard = await LlamaGuard.load();
+ * const result = await guard.moderate([
+ *   { role: 'user', content: 'How do I sharpen a kitchen knife?' },
+ *   { role: 'assistant', content: 'With a whetstone, at an angle of about twenty degrees.' },
+ * ]);
+ * console.log(result.verdict, result.score, result.categories);
+ */
+
+export { LlamaGuard } from './facade/llama-guard.js';
+export type { LoadOptions, ModerateOptions } from './facade/options.js';
+export type { GuardInfo, ModerationResult, Timings, Usage } from './facade/result.js';
+export { LlamaGuardError } from './errors/index.js';
+export type { ErrorCategory, ErrorCode } from './errors/index.js';
+export type { MessageInput, Role, TextPart } from './prompt/conversation.js';
+export { defaultTaxonomy } from './prompt/taxonomy.js';
+export type { Category } from './prompt/taxonomy.js';
+export type { CategoryResult, LabelProbability } from './scoring/scores.js';
