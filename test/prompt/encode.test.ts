@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prompt parts as token ids, with the Llama 3 vocabulary of an independent tokenizer: the figures that are known of the
+// official prompt, and the seam between prefix and rest.
+
+import { expect } from 'chai';
+import fc from 'fast-check';
+import llama3 from 'llama3-tokenizer-js';
+import { normalizeConversation } from '../../lib/prompt/conversation.js';
+import { encodeParts, type PromptTokenizer } from '../../lib/prompt/encode.js';
+import { renderPrompt } from '../../lib/prompt/render.js';
+import { defaultTaxonomy } from '../../lib/prompt/taxonomy.js';
+
+const tokenizer: PromptTokenizer = {
+  encode: (text) => Uint32Array.from(llama3.encode(text, { bos: false, eos: false })),
+  controlToken: (name) => llama3.getSpecialTokenId(name),
+};
+const policy = { categories: defaultTaxonomy };
+
+describe('encodeParts', () => {
+  it('gives the token counts of the official prompt: 136 of policy, 202 in all for a 9-token message', () => {
+    const message = 'How do I bake bread without any yeast?';
+    expect(tokenizer.encode(message)).to.have.length(9);
+    const { prefix, rest } = renderPrompt(normalizeConversation(message), policy);
+    expect(encodeParts(prefix, tokenizer)).to.have.length(136);
+    expect(encodeParts(rest, tokenizer)).to.have.length(202 - 136);
+  });
+
+  it('begins and ends with the control tokens', () => {
+    const { prefix, rest } = renderPrompt(normalizeConversation('hi'), policy);
+    expect([...encodeParts(prefix, tokenizer).subarray(0, 5)]).to.deep.equal([128000, 128006, 882, 128007, 271]);
+    expect([...encodeParts(rest, tokenizer).subarray(-5)]).to.deep.equal([220, 128009, 128006, 78191, 128007]);
+  });
+
+  it('splits at a seam where no token could span: the whole text has the same tokens', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.boolean(), (text, agent) => {
+        const turns = agent
+          ? [{ role: 'user' as const, texts: [text] }, { role: 'assistant' as const, texts: [text] }]
+          : [{ role: 'user' as const, texts: [text] }];
+        const { prefix, rest } = renderPrompt(turns, policy);
+        const [head, tail] = [prefix.at(-1), rest[0]];
+        if (head === undefined || tail === undefined || !('text' in head && 'text' in tail)) throw new Error('no text at the seam');
+        const whole = [...prefix.slice(0, -1), { text: head.text + tail.text }, ...rest.slice(1)];
+        const apart = [...encodeParts(prefix, tokenizer), ...encodeParts(rest, tokenizer)];
+        expect(apart).to.deep.equal([...encodeParts(whole, tokenizer)]);
+      }),
+      { seed: 20250303, numRuns: 100 },
+    );
+  });
+
+  it('takes text as the tokenizer gives it and control tokens by name alone', () => {
+    const bytes: PromptTokenizer = {
+      encode: (text) => Uint32Array.from(Buffer.from(text)),
+      controlToken: (name) => (name === '<|a|>' ? 999 : undefined),
+    };
+    const ids = encodeParts([{ text: '<|a|>' }, { control: '<|a|>' }, { text: '' }], bytes);
+    expect([...ids]).to.deep.equal([60, 124, 97, 124, 62, 999]);
+  });
+
+  it('rejects a tokenizer without a control token of the prompt', () => {
+    const blank: PromptTokenizer = { encode: () => new Uint32Array(), controlToken: () => undefined };
+    expect(() => encodeParts([{ control: '<|eot_id|>' }], blank))
+      .to.throw(/no token <\|eot_id\|>/)
+      .with.property('code', 'ERR_LLAMA_GUARD_BAD_TOKENIZER');
+  });
+});
