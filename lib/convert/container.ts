@@ -34,7 +34,7 @@ export function scaleType(group: GroupSize): 'F32' | 'F16' {
 }
 
 /** All tensors of model.safetensors, in the order of their bytes. */
-export function containerTensors(spec: ContainerSpec): TensorDeclaration[] {
+export function containerTensors(spec: Pick<ContainerSpec, 'dims' | 'group' | 'embeddingGroup'>): TensorDeclaration[] {
   const { dims, embeddingGroup } = spec;
   const { hiddenSize: d, intermediateSize: f, vocabSize } = dims;
   const h = dims.heads * dims.headDim;
@@ -92,27 +92,32 @@ export function containerConfig(spec: ContainerSpec): string {
 
 /**
  * Makes a model folder: `fill` writes into a temporary folder beside `out`, which then takes the name.
+ * @returns what `fill` returns
  * @param force replace a model folder that is there; a folder with anything else in it is never replaced
  * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} `out` exists and may not be replaced
  * @throws {ERR_LLAMA_GUARD_WRITE_FAILED} it cannot be written; nothing is left then
  */
-export async function writeModelFolder(
+export async function writeModelFolder<T>(
   out: string,
   { force }: { force: boolean },
-  fill: (folder: string) => Promise<void>,
-): Promise<void> {
+  fill: (folder: string) => Promise<T>,
+): Promise<T> {
   const target = resolve(out);
   const place = await inspect(target);
   if (place === 'other' || (place === 'model' && !force)) {
-    const why = place === 'model' ? 'holds a model already' : 'exists and is no model folder';
-    throw new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `${out} ${why}; choose another name${place === 'model' ? ' or allow it to be replaced' : ''}`);
+    const why =
+      place === 'model'
+        ? 'holds a model already; choose another name, or allow it to be replaced by force'
+        : 'exists and is no model folder; choose another name';
+    throw new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `${out} ${why}`);
   }
   const staged = await StagedOutput.create(target, 'folder');
   try {
-    await fill(staged.path);
+    const result = await fill(staged.path);
     if (place === 'empty') await rmdir(target);
     if (place === 'model') await replaceModel(target, staged);
     else await staged.commit();
+    return result;
   } catch (error) {
     await staged.discard();
     throw isSystemError(error) ? fromFileSystem(error, target, 'writing') : error;

@@ -3,7 +3,6 @@
 
 import { LlamaGuardError, fromNative } from '../errors/index.js';
 import type { HfWeight } from '../formats/hf-checkpoint.js';
-import type { SafetensorsWriter } from '../formats/safetensors-writer.js';
 import type { GroupSize } from '../loading/config.js';
 import type { NativeAddon } from '../native/addon.js';
 import { panelRows } from './container.js';
@@ -13,12 +12,11 @@ import { type MatrixPlan, type RowChunk, readRows, wholeMatrix } from './matrix.
 /** The two functions of the addon that conversion needs. */
 export type Packer = Pick<NativeAddon, 'quantizeRows' | 'packPanels'>;
 
-/** Where converted tensors go, and who hears of it. */
+/** Where converted tensors go. */
 export interface QuantizeTarget {
   readonly packer: Packer;
-  readonly writer: SafetensorsWriter;
-  /** Called before each chunk with the matrix at work and its size in elements; throws to stop the conversion. */
-  readonly onChunk: (name: string, elements: number) => void;
+  /** Takes a piece of a tensor that begins at byte `offset` of it; rejects to stop the conversion. */
+  readonly write: (name: string, bytes: Uint8Array, offset: number) => Promise<void>;
 }
 
 /** Elements of a chunk: 8 MiB of f32, small beside the memory of the process and large beside a call's cost. */
@@ -26,13 +24,13 @@ const chunkElements = 1 << 21;
 
 /** Quantizes a matrix into panels: `<name>.q4`, `.scales` and `.sums`. */
 export async function quantizeMatrix(plan: MatrixPlan, group: GroupSize, target: QuantizeTarget): Promise<void> {
-  const { packer, writer } = target;
+  const { packer, write } = target;
   const written = { q4: 0, scales: 0, sums: 0 };
-  for await (const { chunk, first, count } of chunks(plan, target)) {
+  for await (const { chunk, first, count } of chunks(plan)) {
     const rounded = quantize(plan, { chunk, first, count, group }, packer);
     const packed = packer.packPanels(rounded.values, rounded.scales, count, plan.columns, group);
     for (const part of ['q4', 'scales', 'sums'] as const) {
-      await writer.write(`${plan.name}.${part}`, packed[part], written[part]);
+      await write(`${plan.name}.${part}`, packed[part], written[part]);
       written[part] += packed[part].length;
     }
   }
@@ -42,10 +40,10 @@ export async function quantizeMatrix(plan: MatrixPlan, group: GroupSize, target:
 export async function quantizeEmbedding(name: string, weight: HfWeight, group: GroupSize, target: QuantizeTarget): Promise<void> {
   const plan = wholeMatrix(name, weight);
   const written = { values: 0, scales: 0 };
-  for await (const { chunk, first, count } of chunks(plan, target)) {
+  for await (const { chunk, first, count } of chunks(plan)) {
     const rounded = quantize(plan, { chunk, first, count, group }, target.packer);
-    await target.writer.write(`${name}.q4`, rounded.values, written.values);
-    await target.writer.write(`${name}.scales`, rounded.scales, written.scales);
+    await target.write(`${name}.q4`, rounded.values, written.values);
+    await target.write(`${name}.scales`, rounded.scales, written.scales);
     written.values += rounded.values.length;
     written.scales += rounded.scales.length;
   }
@@ -53,11 +51,11 @@ export async function quantizeEmbedding(name: string, weight: HfWeight, group: G
 
 /** Copies a vector as f32. */
 export async function copyVector(name: string, weight: HfWeight, target: QuantizeTarget): Promise<void> {
-  for await (const { chunk } of chunks(wholeMatrix(name, weight), target)) {
+  for await (const { chunk } of chunks(wholeMatrix(name, weight))) {
     const values = widen(chunk.bytes, chunk.dtype);
     const column = findNonFinite(values);
     if (column >= 0) throw nonFinite(weight, 0, column, values[column] as number);
-    await target.writer.write(name, f32Bytes(values));
+    await target.write(name, f32Bytes(values), 0);
   }
 }
 
@@ -69,11 +67,10 @@ interface PlacedChunk {
   readonly count: number;
 }
 
-async function* chunks(plan: MatrixPlan, target: QuantizeTarget): AsyncGenerator<PlacedChunk> {
+async function* chunks(plan: MatrixPlan): AsyncGenerator<PlacedChunk> {
   const step = Math.max(panelRows, Math.floor(chunkElements / plan.columns / panelRows) * panelRows);
   for (let first = 0; first < plan.rows; first += step) {
     const count = Math.min(step, plan.rows - first);
-    target.onChunk(plan.name, count * plan.columns);
     yield { chunk: await readRows(plan, first, count), first, count };
   }
 }

@@ -37,10 +37,15 @@ export class SafetensorsWriter {
    * Creates the file under a temporary name, with its header written and its final size set.
    * @param path final path; an older file there is replaced by `finish`
    * @param declarations all tensors, in the order of their bytes; names starting with `pad.` are taken
+   * @param metadata strings for a reader who wants to know what the file is
    * @throws {ERR_LLAMA_GUARD_WRITE_FAILED} it cannot be written
    */
-  static async create(path: string, declarations: readonly TensorDeclaration[]): Promise<SafetensorsWriter> {
-    const { header, placed, fileBytes } = layOut(declarations);
+  static async create(
+    path: string,
+    declarations: readonly TensorDeclaration[],
+    metadata?: Readonly<Record<string, string>>,
+  ): Promise<SafetensorsWriter> {
+    const { header, placed, fileBytes } = layOut(declarations, metadata);
     const staged = await StagedOutput.create(path, 'file');
     try {
       const handle = await open(staged.path, 'r+');
@@ -111,8 +116,8 @@ export class SafetensorsWriter {
 }
 
 /** Header bytes and places: a U8 tensor `pad.<number>` follows each tensor that does not end on the boundary. */
-function layOut(declarations: readonly TensorDeclaration[]) {
-  const entries: Record<string, unknown> = {};
+function layOut(declarations: readonly TensorDeclaration[], metadata: Readonly<Record<string, string>> | undefined) {
+  const entries: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
   const offsets = new Map<string, { begin: number; bytes: number }>();
   let at = 0;
   const place = ({ name, dtype, shape }: TensorDeclaration): void => {

@@ -2,17 +2,9 @@
 // INT4 rounding and panel16 packing in plain JavaScript, written from docs/packing-format.md alone: the oracle that the
 // native functions of the same names are compared with. Slow and obvious on purpose.
 
-type FloatType = 'F32' | 'F16' | 'BF16';
+import { bf16ToNumber, f16ToNumber, roundHalfEven } from '../reference/numbers.js';
 
-/** One f16 as a number. */
-export function halfToNumber(bits: number): number {
-  const sign = bits >> 15 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const mantissa = bits & 0x3ff;
-  if (exponent === 0x1f) return mantissa === 0 ? sign * Infinity : NaN;
-  if (exponent === 0) return sign * mantissa * 2 ** -24;
-  return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
-}
+type FloatType = 'F32' | 'F16' | 'BF16';
 
 /** The f16 nearest to a number, ties to even, by comparing with the two neighbours of a bisection. */
 export function numberToHalf(value: number): number {
@@ -25,26 +17,14 @@ export function numberToHalf(value: number): number {
   let high = 0x7c00;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    if (halfToNumber(middle) <= magnitude) low = middle;
+    if (f16ToNumber(middle) <= magnitude) low = middle;
     else high = middle;
   }
-  const upper = high === 0x7c00 ? 65536 : halfToNumber(high);
-  const below = magnitude - halfToNumber(low);
+  const upper = high === 0x7c00 ? 65536 : f16ToNumber(high);
+  const below = magnitude - f16ToNumber(low);
   const above = upper - magnitude;
   if (below < above || (below === above && low % 2 === 0)) return sign | low;
   return sign | high;
-}
-
-/** Round half to even. */
-export function rne(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
-}
-
-export function elementBytes(dtype: FloatType): number {
-  return dtype === 'F32' ? 4 : 2;
 }
 
 /** Element `index` of little-endian floats. */
@@ -52,10 +32,7 @@ export function readFloat(bytes: Uint8Array, dtype: FloatType, index: number): n
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (dtype === 'F32') return view.getFloat32(4 * index, true);
   const half = view.getUint16(2 * index, true);
-  if (dtype === 'F16') return halfToNumber(half);
-  const word = new DataView(new ArrayBuffer(4));
-  word.setUint32(0, half * 65536);
-  return word.getFloat32(0);
+  return dtype === 'F16' ? f16ToNumber(half) : bf16ToNumber(half);
 }
 
 export function scaleBytes(group: number): number {
@@ -74,7 +51,7 @@ function storeScale(view: DataView, group: number, index: number, value: number)
   }
   const bits = numberToHalf(value);
   view.setUint16(2 * index, bits, true);
-  return halfToNumber(bits);
+  return f16ToNumber(bits);
 }
 
 export function quantizeRows(
@@ -95,7 +72,7 @@ export function quantizeRows(
     const scale = storeScale(scaleView, group, first / group, Math.fround(largest / 7.5));
     if (!Number.isFinite(scale)) throw nonFinite(Math.floor(first / k), first % k);
     x.forEach((value, i) => {
-      const w = scale === 0 ? 0 : Math.min(7, Math.max(-8, rne(Math.fround(value / scale))));
+      const w = scale === 0 ? 0 : Math.min(7, Math.max(-8, roundHalfEven(Math.fround(value / scale))));
       const at = first + i;
       values[at >> 1] = (values[at >> 1] ?? 0) | ((w + 8) << (at % 2 === 0 ? 0 : 4));
     });
