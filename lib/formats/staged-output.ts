@@ -3,7 +3,7 @@
 // which goes away on an error, on process exit and on the signals that end a process.
 
 import { rmSync } from 'node:fs';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { fromFileSystem } from '../errors/index.js';
@@ -26,8 +26,10 @@ export class StagedOutput {
    * @throws {ERR_LLAMA_GUARD_WRITE_FAILED} it cannot be created
    */
   static async create(finalPath: string, kind: 'file' | 'folder'): Promise<StagedOutput> {
+    const path = `${finalPath}.partial-${randomBytes(6).toString('hex')}`;
     try {
-      const path = kind === 'folder' ? await mkdtemp(`${finalPath}.partial-`) : await createFile(`${finalPath}.partial-`);
+      if (kind === 'folder') await mkdir(path);
+      else await writeFile(path, '', { flag: 'wx' });
       watch(path);
       return new StagedOutput(path, finalPath);
     } catch (error) {
@@ -55,12 +57,6 @@ export class StagedOutput {
     await rm(this.path, { recursive: true, force: true });
     unwatch(this.path);
   }
-}
-
-async function createFile(prefix: string): Promise<string> {
-  const path = `${prefix}${randomBytes(6).toString('hex')}`;
-  await writeFile(path, '', { flag: 'wx' });
-  return path;
 }
 
 function watch(path: string): void {
