@@ -13,7 +13,7 @@ export interface TextPart {
 }
 
 /** A message as callers write it. */
-export interface Message {
+export interface MessageInput {
   /** `agent`, the prompt's own word, is the same as `assistant`. */
   readonly role: Role | 'agent';
   readonly content: string | readonly TextPart[];
@@ -47,7 +47,7 @@ export function trimText(text: string): string {
  * @throws {ERR_LLAMA_GUARD_ROLE_ORDER} a role that does not alternate or is none of the known ones
  * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} something that is not a text, a message or a text part
  */
-export function normalizeConversation(input: string | readonly Message[]): readonly Turn[] {
+export function normalizeConversation(input: string | readonly MessageInput[]): readonly Turn[] {
   const messages: unknown = typeof input === 'string' ? [{ role: 'user', content: input }] : input;
   if (!Array.isArray(messages)) throw invalid(`Expected a text or an array of messages, found ${kindOf(messages)}`);
   const turns = Array.from(messages, checkedTurn);

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { Template } from '@huggingface/jinja';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Message, normalizeConversation } from '../../lib/prompt/conversation.js';
+import { type MessageInput, normalizeConversation } from '../../lib/prompt/conversation.js';
 import { type PolicyRequest, resolvePolicy } from '../../lib/prompt/policy.js';
 import { promptText, renderPrompt } from '../../lib/prompt/render.js';
 import { type Category, defaultTaxonomy } from '../../lib/prompt/taxonomy.js';
@@ -68,7 +68,7 @@ Provide your safety assessment for ONLY THE LAST Agent message in the above conv
  - First line must read 'safe' or 'unsafe'.
  - If unsafe, a second line must include a comma-separated list of violated categories. <|eot_id|><|start_header_id|>assistant<|end_header_id|>`;
 
-function render(input: string | readonly Message[], request: PolicyRequest = {}): string {
+function render(input: string | readonly MessageInput[], request: PolicyRequest = {}): string {
   const { prefix, rest } = renderPrompt(normalizeConversation(input), resolvePolicy(request, defaultTaxonomy));
   return promptText([...prefix, ...rest]);
 }
@@ -89,7 +89,7 @@ describe('renderPrompt', () => {
       { code: 'S2', name: 'Spoilers.' },
       { code: 'S7', name: 'Gossip', description: '\nShould not\n- speak of neighbours. \n' },
     ];
-    const conversation: Message[] = [
+    const conversation: MessageInput[] = [
       { role: 'user', content: 'What goes into a pancake?' },
       { role: 'assistant', content: 'Flour, milk\nand eggs. ' },
       { role: 'user', content: '\tAnd who ate mine?' },
@@ -116,8 +116,8 @@ describe('renderPrompt', () => {
 
   it('has a prefix that depends on the policy and the judged role alone', () => {
     const policy = resolvePolicy({ exclude: ['S6'] }, defaultTaxonomy);
-    const prefixOf = (messages: readonly Message[]): string => promptText(renderPrompt(normalizeConversation(messages), policy).prefix);
-    const long: Message[] = [
+    const prefixOf = (messages: readonly MessageInput[]): string => promptText(renderPrompt(normalizeConversation(messages), policy).prefix);
+    const long: MessageInput[] = [
       { role: 'user', content: 'x' },
       { role: 'assistant', content: 'y' },
       { role: 'user', content: 'z' },
@@ -130,7 +130,7 @@ describe('renderPrompt', () => {
 describe('renderPrompt and the chat template', () => {
   const template = new Template(readFileSync('test/fixtures/llama-guard-3-1b.jinja', 'utf8'));
 
-  function renderTemplate(messages: readonly Message[], request: PolicyRequest): string {
+  function renderTemplate(messages: readonly MessageInput[], request: PolicyRequest): string {
     const entries = request.categories?.map(({ code, name, description }: Category) => {
       const text = `${name}.${description === undefined ? '' : `\n${description.trim()}`}`;
       return [code, text] as const;
@@ -158,7 +158,7 @@ describe('renderPrompt and the chat template', () => {
   const conversation = fc
     .tuple(fc.array(content, { maxLength: 5 }), text.map((value) => `${value}.`))
     .map(([earlier, last]) =>
-      [...earlier, last].map((value, index): Message => ({ role: index % 2 === 0 ? 'user' : 'assistant', content: value })),
+      [...earlier, last].map((value, index): MessageInput => ({ role: index % 2 === 0 ? 'user' : 'assistant', content: value })),
     );
   const word = fc.stringMatching(/^[A-Za-z<{'][A-Za-z &'{}|<>-]{0,20}[a-z]$/);
   const table = fc.uniqueArray(
@@ -185,7 +185,7 @@ describe('renderPrompt and the chat template', () => {
   });
 
   it('agree on the golden prompt', () => {
-    const messages: Message[] = [{ role: 'user', content: ' What goes into a pancake?\n' }];
+    const messages: MessageInput[] = [{ role: 'user', content: ' What goes into a pancake?\n' }];
     expect(renderTemplate(messages, {})).to.equal(goldenUser);
   });
 
@@ -193,7 +193,7 @@ describe('renderPrompt and the chat template', () => {
     const roles = fc.array(fc.constantFrom('user', 'assistant', 'system'), { minLength: 1, maxLength: 5 });
     fc.assert(
       fc.property(roles, (names) => {
-        const messages = names.map((role) => ({ role, content: 'x' })) as Message[];
+        const messages = names.map((role) => ({ role, content: 'x' })) as MessageInput[];
         const alternate = names.every((role, index) => role === (index % 2 === 0 ? 'user' : 'assistant'));
         const outcome = alternate ? 'return' : 'throw';
         const settle = (run: () => string): string => {
