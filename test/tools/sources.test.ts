@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one list of C++ files: every file is on it, once, and both build files know every group of it.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+
+import { expect } from 'chai';
+
+interface IsaGroup {
+  readonly arch: string;
+  readonly flags: readonly string[];
+  readonly sources: readonly string[];
+}
+
+interface Sources {
+  readonly core: readonly string[];
+  readonly isa: Readonly<Record<string, IsaGroup>>;
+  readonly addon: readonly string[];
+  readonly lab: readonly string[];
+}
+
+const sources = JSON.parse(readFileSync('native/sources.json', 'utf8')) as Sources;
+const groups = Object.entries(sources.isa);
+const listed = [...sources.core, ...sources.addon, ...sources.lab, ...groups.flatMap(([, group]) => group.sources)];
+
+function ask(...words: string[]): string[] {
+  const output = execFileSync(process.execPath, ['tools/sources.mjs', ...words], { encoding: 'utf8' });
+  return output.split(' ').filter((word) => word !== '');
+}
+
+describe('native/sources.json', () => {
+  it('lists every C++ file under native/ exactly once', () => {
+    const found = readdirSync('native', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.cc'));
+    expect([...listed].sort()).to.deep.equal(found.map((file) => file.split(path.sep).join('/')).sort());
+  });
+
+  it('lists nothing that is not there', () => {
+    expect(listed.filter((file) => !existsSync(path.join('native', file)))).to.deep.equal([]);
+  });
+
+  it('keeps files of an instruction set out of the files for every CPU', () => {
+    const isaFile = /\/(x86_(?!64)|arm_)/;
+    expect(sources.core.filter((file) => isaFile.test(file))).to.deep.equal([]);
+  });
+
+  for (const [name, group] of groups) {
+    it(`has a target for ${name} in binding.gyp`, () => {
+      expect(readFileSync('binding.gyp', 'utf8')).to.contain(`"target_name": "lg_${name}"`);
+    });
+
+    it(`gives the files of ${name} to ${group.arch} only`, () => {
+      expect(ask('isa', name, group.arch)).to.deep.equal(group.sources.map((file) => `native/${file}`));
+      expect(ask('isa', name, group.arch === 'x64' ? 'arm64' : 'x64')).to.deep.equal([]);
+    });
+  }
+
+  it('defines a macro for each group that is compiled in, and no other', () => {
+    const wanted = groups.filter(([, group]) => group.arch === 'x64' && group.sources.length > 0);
+    expect(ask('isa-defines', 'x64')).to.deep.equal(wanted.map(([name]) => `LG_HAVE_${name.toUpperCase()}=1`));
+    expect(ask('isa-defines', 'mips')).to.deep.equal([]);
+  });
+});
