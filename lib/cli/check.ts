@@ -19,7 +19,7 @@ import {
 import { parseInput } from './conversation-input.js';
 import { readStdin, readText } from './files.js';
 import { formatCategories, formatMs } from './format.js';
-import { demoNotice, guardOptions, withGuard } from './guard-options.js';
+import { demoNotice, guardOptions, withGuard, withNotice } from './guard-options.js';
 
 const notes = `
 Without a text, or with "-", the text is read from standard input. A text that is a JSON array of messages, or a JSON
@@ -80,11 +80,6 @@ async function checkOne(
   process.stdout.write(json ? `${JSON.stringify(withNotice(result))}\n` : resultText(result));
   if (result.demo && !json) process.stderr.write(`${demoNotice}\n`);
   return result.flagged ? exitCodes.unsafe : exitCodes.ok;
-}
-
-/** A result as JSON output shows it: with the notice where it comes from a demo model. */
-export function withNotice(result: ModerationResult): ModerationResult & { notice?: string } {
-  return result.demo ? { ...result, notice: demoNotice } : result;
 }
 
 function resultText(result: ModerationResult): string {

@@ -3,6 +3,7 @@
 
 import { LlamaGuard } from '../facade/llama-guard.js';
 import { type LoadOptions, maxThreads } from '../facade/options.js';
+import type { ModerationResult } from '../facade/result.js';
 import { integerOption, type OptionSpec, type OptionValues, stringOption } from './command.js';
 
 export const guardOptions = {
@@ -16,6 +17,11 @@ export const guardOptions = {
 } as const satisfies Record<string, OptionSpec>;
 
 export const demoNotice = 'Demo model: its verdicts show how the package works and must not guard anything real.';
+
+/** A result as JSON output shows it: with the notice where it comes from a demo model. */
+export function withNotice(result: ModerationResult): ModerationResult & { notice?: string } {
+  return result.demo ? { ...result, notice: demoNotice } : result;
+}
 
 export function loadOptionsOf(values: OptionValues): LoadOptions {
   const threads = integerOption(values, 'threads', 0, maxThreads);

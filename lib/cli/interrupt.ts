@@ -20,9 +20,13 @@ export class Interrupted extends Error {
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  const stop = (signal: NodeJS.Signals): void => controller.abort(new Interrupted(signal as Signal));
+  const stop = (name: NodeJS.Signals): void => {
+    const reason = new Interrupted(name as Signal);
+    if (controller.signal.aborted) process.exit(reason.exitCode);
+    controller.abort(reason);
+  };
   const signals = Object.keys(signalNumbers) as Signal[];
-  for (const signal of signals) process.once(signal, stop);
+  for (const signal of signals) process.on(signal, stop);
   try {
     return await work(controller.signal);
   } finally {

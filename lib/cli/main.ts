@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Entry of the `llama-guard` command: picks the sub-command, turns every failure into a message and an exit code.
 
-import { packageVersion } from '../facade/package-info.js';
+import { packageVersion } from '../native/package-version.js';
 import { LlamaGuardError } from '../errors/index.js';
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
@@ -11,7 +11,6 @@ import { convertCommand } from './convert.js';
 import { demoCommand } from './demo.js';
 import { infoCommand } from './info.js';
 import { Interrupted } from './interrupt.js';
-import { synthCommand } from './synth.js';
 
 const commands: readonly Command[] = [
   checkCommand,
@@ -19,7 +18,6 @@ const commands: readonly Command[] = [
   infoCommand,
   benchCommand,
   demoCommand,
-  synthCommand,
 ];
 
 void main(process.argv.slice(2)).then((code) => {

@@ -15,7 +15,7 @@ import type { Verdict } from '../scoring/scores.js';
 import { type DecodeStep, VerdictDecoder } from '../scoring/verdict-decoder.js';
 import type { CallSettings, EngineSettings } from './options.js';
 import type { GuardInfo, Usage } from './result.js';
-import { packageVersion } from './package-info.js';
+import { packageVersion } from '../native/package-version.js';
 
 /** Tokens of one forward pass; bounds the activations that the engine holds. Results do not depend on it. */
 export const maxPassTokens = 512;

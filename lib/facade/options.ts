@@ -7,7 +7,7 @@ import type { PrefixCacheLimits } from '../kv-cache/prefix-cache.js';
 import type { EngineOptions } from '../native/addon.js';
 import type { Category } from '../prompt/taxonomy.js';
 import type { PolicyRequest } from '../prompt/policy.js';
-import { embeddedModel } from './package-info.js';
+import { embeddedModel } from './embedded-model.js';
 
 /** Options of `LlamaGuard.load`. */
 export interface LoadOptions {
