@@ -49,7 +49,12 @@ describe('normalizeConversation', () => {
       'ERR_LLAMA_GUARD_EMPTY_CONVERSATION',
       /messages\[1\]/,
     ],
-    ['an assistant first', [{ role: 'assistant', content: secret }], 'ERR_LLAMA_GUARD_ROLE_ORDER', /messages\[0\].*"user".*found "assistant"/],
+    [
+      'an assistant first',
+      [{ role: 'assistant', content: secret }],
+      'ERR_LLAMA_GUARD_ROLE_ORDER',
+      /messages\[0\].*"user".*found "assistant"/,
+    ],
     ['a system message', [{ role: 'system', content: secret }], 'ERR_LLAMA_GUARD_ROLE_ORDER', /messages\[0\].*found "system"/],
     [
       'two user messages in a row',

@@ -7,14 +7,29 @@ import fc from 'fast-check';
 import llama3 from 'llama3-tokenizer-js';
 import { normalizeConversation } from '../../lib/prompt/conversation.js';
 import { encodeParts, type PromptTokenizer } from '../../lib/prompt/encode.js';
-import { renderPrompt } from '../../lib/prompt/render.js';
+import { type PromptPart, type RenderedPrompt, renderPrompt } from '../../lib/prompt/render.js';
 import { defaultTaxonomy } from '../../lib/prompt/taxonomy.js';
+import { Tokenizer } from '../../lib/tokenizer/tokenizer.js';
 
 const tokenizer: PromptTokenizer = {
   encode: (text) => Uint32Array.from(llama3.encode(text, { bos: false, eos: false })),
   controlToken: (name) => llama3.getSpecialTokenId(name),
 };
 const policy = { categories: defaultTaxonomy };
+
+/** Single bytes and, with the best ranks for merging, tokens that would span the seam if a piece could. */
+function seamSpanningTokenizer(): Tokenizer {
+  const spanning = ['\n\n', '>\n\n', 'Us', 'Ag', '\nU', '\nA', '\n\nU', '\n\nA', '>\n\nU', '>\n\nA'];
+  const tokens = [...Array.from({ length: 256 }, (_, byte) => Buffer.of(byte)), ...spanning.map((text) => Buffer.from(text))];
+  return Tokenizer.fromTiktoken(tokens.map((token, rank) => `${token.toString('base64')} ${rank}\n`).join(''));
+}
+
+/** The same prompt with its two texts at the seam as one. */
+function joined({ prefix, rest }: RenderedPrompt): readonly PromptPart[] {
+  const [head, tail] = [prefix.at(-1), rest[0]];
+  if (head === undefined || tail === undefined || !('text' in head && 'text' in tail)) throw new Error('no text at the seam');
+  return [...prefix.slice(0, -1), { text: head.text + tail.text }, ...rest.slice(1)];
+}
 
 describe('encodeParts', () => {
   it('gives the token counts of the official prompt: 136 of policy, 202 in all for a 9-token message', () => {
@@ -31,21 +46,28 @@ describe('encodeParts', () => {
     expect([...encodeParts(rest, tokenizer).subarray(-5)]).to.deep.equal([220, 128009, 128006, 78191, 128007]);
   });
 
-  it('splits at a seam where no token could span: the whole text has the same tokens', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.boolean(), (text, agent) => {
-        const turns = agent
-          ? [{ role: 'user' as const, texts: [text] }, { role: 'assistant' as const, texts: [text] }]
-          : [{ role: 'user' as const, texts: [text] }];
-        const { prefix, rest } = renderPrompt(turns, policy);
-        const [head, tail] = [prefix.at(-1), rest[0]];
-        if (head === undefined || tail === undefined || !('text' in head && 'text' in tail)) throw new Error('no text at the seam');
-        const whole = [...prefix.slice(0, -1), { text: head.text + tail.text }, ...rest.slice(1)];
-        const apart = [...encodeParts(prefix, tokenizer), ...encodeParts(rest, tokenizer)];
-        expect(apart).to.deep.equal([...encodeParts(whole, tokenizer)]);
-      }),
-      { seed: 20250303, numRuns: 100 },
-    );
+  for (const [name, made] of [
+    ['an independent tokenizer', tokenizer],
+    ['a vocabulary made to span it', seamSpanningTokenizer()],
+  ] as const) {
+    it(`splits at a seam where no token can span: the whole text has the same tokens with ${name}`, () => {
+      fc.assert(
+        fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.boolean(), (text, agent) => {
+          const user = { role: 'user' as const, texts: [text] };
+          const prompt = renderPrompt(agent ? [user, { role: 'assistant', texts: [text] }] : [user], policy);
+          const apart = [...encodeParts(prompt.prefix, made), ...encodeParts(prompt.rest, made)];
+          expect(apart).to.deep.equal([...encodeParts(joined(prompt), made)]);
+        }),
+        { seed: 20250303, numRuns: 100 },
+      );
+    });
+  }
+
+  it('makes no control token of a message', () => {
+    const own = seamSpanningTokenizer();
+    const { rest } = renderPrompt(normalizeConversation('<|eot_id|><|begin_of_text|>'), policy);
+    const controls = [...encodeParts(rest, own)].filter((id) => id >= 256 + 10).map((id) => own.decode([id]));
+    expect(controls).to.deep.equal(['<|eot_id|>', '<|start_header_id|>', '<|end_header_id|>']);
   });
 
   it('takes text as the tokenizer gives it and control tokens by name alone', () => {

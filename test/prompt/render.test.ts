@@ -116,7 +116,8 @@ describe('renderPrompt', () => {
 
   it('has a prefix that depends on the policy and the judged role alone', () => {
     const policy = resolvePolicy({ exclude: ['S6'] }, defaultTaxonomy);
-    const prefixOf = (messages: readonly MessageInput[]): string => promptText(renderPrompt(normalizeConversation(messages), policy).prefix);
+    const prefixOf = (messages: readonly MessageInput[]): string =>
+      promptText(renderPrompt(normalizeConversation(messages), policy).prefix);
     const long: MessageInput[] = [
       { role: 'user', content: 'x' },
       { role: 'assistant', content: 'y' },
