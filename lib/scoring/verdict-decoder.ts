@@ -83,7 +83,7 @@ export class VerdictDecoder {
       throw new LlamaGuardError('ERR_LLAMA_GUARD_INTERNAL', `Expected ${wanted} logits, found ${logits.length}`);
     }
     if (!logits.every(Number.isFinite)) {
-      throw new LlamaGuardError('ERR_LLAMA_GUARD_NON_FINITE', 'The model computed logits that are not finite numbers');
+      throw nonFinite('The model computed logits that are not finite numbers');
     }
     this.#step = this.#read(logits);
   }
@@ -105,7 +105,7 @@ export class VerdictDecoder {
     const first = this.#position(logits, 0);
     const begins = doubleNewline !== undefined && likeliest(first, [safe, unsafe, doubleNewline], itself) === doubleNewline;
     const position = begins ? this.#position(logits, 1) : first;
-    const [, score = 0] = this.#share(position, [safe, unsafe]);
+    const score = this.#odds(position, unsafe, safe);
     const flagged = score >= this.#threshold;
     this.#verdict = { flagged, score, labelProbabilities: this.#labelProbabilities(position) };
     if (!flagged) return null;
@@ -137,8 +137,7 @@ export class VerdictDecoder {
     const [goOn] = separator;
     const position = this.#position(logits, 0);
     if (likeliest(position, [goOn, endOfTurn], itself) === endOfTurn) return null;
-    const [onward = 0] = this.#share(position, [goOn, endOfTurn]);
-    this.#sheet?.goOn(onward);
+    this.#sheet?.goOn(this.#odds(position, goOn, endOfTurn));
     return this.#readNumber(this.#position(logits, separator.length), 1 + separator.length);
   }
 
@@ -160,6 +159,14 @@ export class VerdictDecoder {
   /** Softmax over some rows alone, in their order. */
   #share(position: Float32Array, rows: readonly Row[]): Float32Array {
     return this.#softmax(Float32Array.from(rows, (row) => position[row] ?? NaN));
+  }
+
+  /** Probability of a row in a softmax over it and one other. */
+  #odds(position: Float32Array, row: Row, other: Row): number {
+    const [probability = NaN] = this.#share(position, [row, other]);
+    // A comparison with NaN would read as safe.
+    if (!Number.isFinite(probability)) throw nonFinite('A probability is not a finite number');
+    return probability;
   }
 
   #labelProbabilities(position: Float32Array): Verdict['labelProbabilities'] {
@@ -191,6 +198,10 @@ function choices(categories: readonly ScoredCategory[], labels: LabelSet): reado
     if (row !== undefined) return { code, name, row };
     throw unknownCategory(`Expected codes that the model can say (${labels.codes.join(', ')}), found ${code}`);
   });
+}
+
+function nonFinite(message: string): LlamaGuardError {
+  return new LlamaGuardError('ERR_LLAMA_GUARD_NON_FINITE', message);
 }
 
 function unknownCategory(message: string): LlamaGuardError {

@@ -176,6 +176,14 @@ describe('VerdictDecoder', () => {
     });
   }
 
+  it('gives an error and no verdict where the softmax fails', () => {
+    for (const broken of [() => new Float32Array(20).fill(NaN), () => new Float32Array()]) {
+      const decoder = new VerdictDecoder(new LabelSet(labelsOf(labelTexts)), all, { softmax: broken });
+      expect(() => decoder.accept(new Float32Array(40))).to.throw().that.includes(nonFinite);
+      expect(() => decoder.result()).to.throw().with.property('code', 'ERR_LLAMA_GUARD_INTERNAL');
+    }
+  });
+
   it('gives no result after a failed pass', () => {
     const decoder = new VerdictDecoder(new LabelSet(labelsOf(labelTexts)), all, { softmax });
     expect(() => decoder.accept(new Float32Array(40).fill(NaN))).to.throw().that.includes(nonFinite);
