@@ -3,7 +3,7 @@
 // folder that takes its final name only when all of it is there.
 
 import { readFile, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { LlamaGuardError, fromFileSystem } from '../errors/index.js';
 import type { TensorDeclaration } from '../formats/safetensors-writer.js';
 import { StagedOutput } from '../formats/staged-output.js';
@@ -146,7 +146,7 @@ async function inspect(target: string): Promise<'free' | 'empty' | 'model' | 'ot
 
 /** The old folder goes only after the new one stands in its place, and comes back if that fails. */
 async function replaceModel(target: string, staged: StagedOutput): Promise<void> {
-  const aside = join(dirname(target), `${staged.path}.old`);
+  const aside = `${staged.path}.old`;
   await rename(target, aside);
   try {
     await staged.commit();

@@ -15,20 +15,12 @@ import { chooseGroup } from './group.js';
 import { labelRows } from './labels.js';
 import { headMatrix, layerMatrices } from './matrix.js';
 import { type Packer, type QuantizeTarget, copyVector, quantizeEmbedding, quantizeMatrix } from './quantize.js';
+import { ProgressCounter, type ProgressOptions } from './progress.js';
 import { ropeFrequencies } from './rope.js';
 import { readSourceTokenizer, writeTokenizer } from './source-tokenizer.js';
 
-/** How far a conversion or synthesis is. */
-export interface ConvertProgress {
-  /** Bytes of the source read for its checksums, and bytes of the result written. */
-  readonly bytesDone: number;
-  readonly bytesTotal: number;
-  /** The tensor, or the file whose checksum is taken, at work. */
-  readonly item: string;
-}
-
 /** Options of `convert`. */
-export interface ConvertOptions {
+export interface ConvertOptions extends ProgressOptions {
   /** Weights that share a scale: 32, 64, 128 or 256. Default: the largest that divides every row of the model. */
   readonly group?: number;
   /** Replace the model folder that is there. Default false. A folder that holds anything else is never replaced. */
@@ -37,9 +29,6 @@ export interface ConvertOptions {
   readonly demo?: boolean;
   /** Name of the source in config.json. Default: the name of its folder. */
   readonly name?: string;
-  readonly onProgress?: (progress: ConvertProgress) => void;
-  /** Stops the conversion; the promise then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
 }
 
 /** What a conversion did. */
@@ -147,22 +136,16 @@ async function fillFolder(folder: string, job: Job): Promise<number> {
   const { checkpoint, tokenizer, plan, options } = job;
   const path = join(folder, 'model.safetensors');
   const writer = await SafetensorsWriter.create(path, containerTensors(plan));
-  const bytesTotal = sourceBytes(checkpoint) + writer.fileBytes;
-  let bytesDone = 0;
-  const advance = (item: string, bytes: number): void => {
-    options.signal?.throwIfAborted();
-    bytesDone += bytes;
-    options.onProgress?.({ bytesDone, bytesTotal, item });
-  };
+  const progress = new ProgressCounter(sourceBytes(checkpoint) + writer.fileBytes, options);
   try {
-    const source = await describeSource(checkpoint, options.name, advance);
+    const source = await describeSource(checkpoint, options.name, progress);
     const write: QuantizeTarget['write'] = async (name, bytes, offset) => {
-      advance(name, bytes.length);
+      progress.advance(name, bytes.length);
       await writer.write(name, bytes, offset);
     };
     await writeWeights(job, { packer: job.packer, write });
     await writer.finish();
-    advance('tokenizer.safetensors', bytesTotal - bytesDone);
+    progress.complete('tokenizer.safetensors');
     await writeTokenizer(tokenizer, folder);
     await writeText(join(folder, 'config.json'), containerConfig({ ...plan, source }));
     return writer.fileBytes;
@@ -186,12 +169,12 @@ async function writeWeights({ checkpoint, plan }: Job, target: QuantizeTarget): 
 async function describeSource(
   checkpoint: HfCheckpoint,
   name: string | undefined,
-  advance: (item: string, bytes: number) => void,
+  progress: ProgressCounter,
 ): Promise<ModelSource> {
   const files: { name: string; sha256: string }[] = [];
   for (const { path } of checkpoint.files) {
     const file = basename(path);
-    files.push({ name: file, sha256: await fileSha256(path, (bytes) => advance(file, bytes)) });
+    files.push({ name: file, sha256: await fileSha256(path, (bytes) => progress.advance(file, bytes)) });
   }
   return { name: name ?? basename(resolve(checkpoint.folder)), files };
 }

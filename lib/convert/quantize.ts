@@ -12,11 +12,16 @@ import { type MatrixPlan, type RowChunk, readRows, wholeMatrix } from './matrix.
 /** The two functions of the addon that conversion needs. */
 export type Packer = Pick<NativeAddon, 'quantizeRows' | 'packPanels'>;
 
-/** Where converted tensors go. */
-export interface QuantizeTarget {
-  readonly packer: Packer;
+/** Where packed tensors go. */
+export interface PanelTarget {
+  readonly packer: Pick<Packer, 'packPanels'>;
   /** Takes a piece of a tensor that begins at byte `offset` of it; rejects to stop the conversion. */
   readonly write: (name: string, bytes: Uint8Array, offset: number) => Promise<void>;
+}
+
+/** Where converted tensors go. */
+export interface QuantizeTarget extends PanelTarget {
+  readonly packer: Packer;
 }
 
 /** Elements of a chunk: 8 MiB of f32, small beside the memory of the process and large beside a call's cost. */
@@ -24,16 +29,34 @@ const chunkElements = 1 << 21;
 
 /** Quantizes a matrix into panels: `<name>.q4`, `.scales` and `.sums`. */
 export async function quantizeMatrix(plan: MatrixPlan, group: GroupSize, target: QuantizeTarget): Promise<void> {
-  const { packer, write } = target;
-  const written = { q4: 0, scales: 0, sums: 0 };
+  const append = panelAppender({ name: plan.name, columns: plan.columns, group }, target);
   for await (const { chunk, first, count } of chunks(plan)) {
-    const rounded = quantize(plan, { chunk, first, count, group }, packer);
-    const packed = packer.packPanels(rounded.values, rounded.scales, count, plan.columns, group);
+    await append(quantize(plan, { chunk, first, count, group }, target.packer), count);
+  }
+}
+
+/** Rows as the addon's `quantizeRows` gives them. */
+export type RoundedRows = ReturnType<Packer['quantizeRows']>;
+
+/** Returns a function that packs and writes the next rows of a matrix; all but the last stretch are whole panels. */
+export function panelAppender(
+  { name, columns, group }: { name: string; columns: number; group: GroupSize },
+  { packer, write }: PanelTarget,
+): (rows: RoundedRows, count: number) => Promise<void> {
+  const written = { q4: 0, scales: 0, sums: 0 };
+  return async ({ values, scales }, count) => {
+    const packed = packer.packPanels(values, scales, count, columns, group);
     for (const part of ['q4', 'scales', 'sums'] as const) {
-      await write(`${plan.name}.${part}`, packed[part], written[part]);
+      await write(`${name}.${part}`, packed[part], written[part]);
       written[part] += packed[part].length;
     }
-  }
+  };
+}
+
+/** Stretches of rows, each about a chunk in size and all but the last whole panels. */
+export function* rowStretches(rows: number, columns: number): Generator<{ first: number; count: number }> {
+  const step = Math.max(panelRows, Math.floor(chunkElements / columns / panelRows) * panelRows);
+  for (let first = 0; first < rows; first += step) yield { first, count: Math.min(step, rows - first) };
 }
 
 /** Quantizes the embedding, whose rows stay plain: `<name>.q4` and `.scales`. */
@@ -68,9 +91,7 @@ interface PlacedChunk {
 }
 
 async function* chunks(plan: MatrixPlan): AsyncGenerator<PlacedChunk> {
-  const step = Math.max(panelRows, Math.floor(chunkElements / plan.columns / panelRows) * panelRows);
-  for (let first = 0; first < plan.rows; first += step) {
-    const count = Math.min(step, plan.rows - first);
+  for (const { first, count } of rowStretches(plan.rows, plan.columns)) {
     yield { chunk: await readRows(plan, first, count), first, count };
   }
 }
