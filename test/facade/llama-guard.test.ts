@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+// The guard over a fake addon: results, the policy cache, chunks, the queue, disposal, and that errors settle every call.
+
+import { expect } from 'chai';
+
+import type { ErrorCode } from '../../lib/errors/index.js';
+import { LlamaGuardError } from '../../lib/errors/index.js';
+import type { ModerateOptions } from '../../lib/index.js';
+import { demoConfig, fakeGuard, speaks } from '../support/fake-guard.js';
+
+async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | undefined> {
+  try {
+    await promise;
+    return undefined;
+  } catch (error) {
+    return LlamaGuardError.isInstance(error) ? error.code : (error as never);
+  }
+}
+
+/** Words that are at least one token each. */
+function words(count: number): string {
+  return Array.from({ length: count }, (_, i) => `word${i % 7}`).join(' ');
+}
+
+describe('LlamaGuard', () => {
+  describe('moderate', () => {
+    it('gives a safe verdict in two passes, one for the policy', async () => {
+      const { guard, addon } = await fakeGuard({ logitsAfter: speaks([]) });
+      const result = await guard.moderate('How are you?');
+      expect(result.verdict).to.equal('safe');
+      expect(result.flagged).to.equal(false);
+      expect(result.score).to.be.closeTo(1 / (1 + Math.E), 1e-6);
+      expect(result.categories).to.deep.equal([]);
+      expect(result.role).to.equal('user');
+      expect(result.demo).to.equal(true);
+      expect(result.usage.passes).to.equal(2);
+      expect(result.usage.completionTokens).to.equal(1);
+      expect(addon.passes.map((pass) => pass.logits)).to.deep.equal([0, 2]);
+      expect(result).not.to.have.property('labels');
+      await guard.dispose();
+    });
+
+    it('names the categories in the order in which the model lists them', async () => {
+      const { guard } = await fakeGuard({ logitsAfter: speaks(['S9', 'S1']) });
+      const result = await guard.moderate('a');
+      expect(result.verdict).to.equal('unsafe');
+      expect(result.categories.map(({ code }) => code)).to.deep.equal(['S9', 'S1']);
+      // "unsafe" "\n" "S" "9" ",S" "1"
+      expect(result.usage.completionTokens).to.equal(6);
+      await guard.dispose();
+    });
+
+    it('feeds the decoder the tokens of the verdict and nothing that it dropped', async () => {
+      const { guard, addon } = await fakeGuard({ logitsAfter: speaks(['S2']) });
+      const { usage } = await guard.moderate('a');
+      const id = (text: string): number => demoConfig.labels.find((label) => label.text === text)?.id ?? -1;
+      const last = addon.passes.at(-1);
+      expect(last?.before.slice(usage.promptTokens)).to.deep.equal(['\n\n', 'unsafe', '\n', 'S'].map(id));
+      expect(last?.tokens).to.deep.equal(['2', ',S'].map(id));
+      await guard.dispose();
+    });
+
+    it('judges the agent when the last message is an agent turn', async () => {
+      const { guard } = await fakeGuard({ logitsAfter: speaks([]) });
+      const result = await guard.moderate([
+        { role: 'user', content: 'a' },
+        { role: 'assistant', content: 'b' },
+      ]);
+      expect(result.role).to.equal('assistant');
+      await guard.dispose();
+    });
+
+    it('flags at a lower threshold and adds label probabilities on request', async () => {
+      const { guard } = await fakeGuard({ logitsAfter: speaks([]) });
+      const result = await guard.moderate('a', { threshold: 0.2, labels: true });
+      expect(result.flagged).to.equal(true);
+      expect(result.verdict).to.equal('unsafe');
+      const labels = result.labels ?? [];
+      expect(labels.map(({ text }) => text)).to.deep.equal(demoConfig.labels.map(({ text }) => text));
+      expect(labels.reduce((sum, { probability }) => sum + probability, 0)).to.be.closeTo(1, 1e-5);
+      await guard.dispose();
+    });
+
+    it('measures times that add up', async () => {
+      const { guard } = await fakeGuard();
+      const { timings } = await guard.moderate('a');
+      const { totalMs, ...parts } = timings;
+      for (const part of Object.values(parts)) expect(part).to.be.at.least(0);
+      expect(Object.values(parts).reduce((sum, part) => sum + part, 0)).to.be.at.most(totalMs);
+      await guard.dispose();
+    });
+  });
+
+  describe('policy cache', () => {
+    it('computes a policy once, and again for another role, policy or exclusion', async () => {
+      const { guard } = await fakeGuard({ logitsAfter: speaks([]) });
+      const cached = async (role: 'user' | 'assistant', options?: ModerateOptions): Promise<boolean> => {
+        const messages = [{ role: 'user' as const, content: 'a' }, { role: 'assistant' as const, content: 'b' }];
+        const { usage } = await guard.moderate(role === 'user' ? messages.slice(0, 1) : messages, options);
+        expect(usage.cachedTokens === 0 || usage.cachedTokens > 50).to.equal(true);
+        return usage.cachedTokens > 0;
+      };
+      expect(await cached('user')).to.equal(false);
+      expect(await cached('user')).to.equal(true);
+      expect(await cached('assistant')).to.equal(false);
+      expect(await cached('assistant')).to.equal(true);
+      expect(await cached('user', { exclude: ['S5'] })).to.equal(false);
+      expect(await cached('user', { categories: [{ code: 'S1', name: 'Rudeness' }] })).to.equal(false);
+      expect(await cached('user', { exclude: ['S5'], threshold: 0.9 })).to.equal(true);
+      expect(guard.info.policyCache.entries).to.equal(4);
+      // A fifth policy pushes out the one that was used the longest time ago.
+      expect(await cached('user')).to.equal(true);
+      expect(await cached('user', { exclude: ['S6'] })).to.equal(false);
+      expect(guard.info.policyCache.entries).to.equal(4);
+      expect(await cached('assistant')).to.equal(false);
+      await guard.dispose();
+    });
+
+    it('gives the same result with and without it', async () => {
+      const withCache = await fakeGuard();
+      const without = await fakeGuard({}, { policyCacheEntries: 0 });
+      for (const text of ['a', 'b', 'Is this fine?', 'a']) {
+        const { usage, timings: _, ...kept } = await withCache.guard.moderate(text);
+        const { usage: freshUsage, timings: __, ...fresh } = await without.guard.moderate(text);
+        expect(kept).to.deep.equal(fresh);
+        expect(usage.promptTokens).to.equal(freshUsage.promptTokens);
+        expect(freshUsage.cachedTokens).to.equal(0);
+      }
+      expect(without.guard.info.policyCache.entries).to.equal(0);
+      await withCache.guard.dispose();
+      await without.guard.dispose();
+    });
+
+    it('keeps nothing that is larger than its bytes', async () => {
+      const { guard, addon } = await fakeGuard({}, { policyCacheBytes: 100 });
+      await guard.moderate('a');
+      expect(guard.info.policyCache).to.deep.equal({ entries: 0, bytes: 0 });
+      expect(addon.liveSequences).to.equal(0);
+      await guard.dispose();
+    });
+
+    it('keeps no policy whose pass failed', async () => {
+      let fail = true;
+      const { guard, addon } = await fakeGuard({
+        beforePass: () => {
+          if (fail) throw new LlamaGuardError('ERR_LLAMA_GUARD_OUT_OF_MEMORY', 'made up');
+        },
+      });
+      expect(await codeOf(guard.moderate('a'))).to.equal('ERR_LLAMA_GUARD_OUT_OF_MEMORY');
+      expect(guard.info.policyCache.entries).to.equal(0);
+      expect(addon.liveSequences).to.equal(0);
+      fail = false;
+      expect((await guard.moderate('a')).usage.cachedTokens).to.equal(0);
+      await guard.dispose();
+    });
+  });
+
+  describe('long prompts', () => {
+    it('are fed in passes of at most 512 tokens, with all logits in the last one', async () => {
+      const { guard, addon } = await fakeGuard({ logitsAfter: speaks([]) });
+      for (const count of [120, 250, 251, 252, 253, 254, 255, 256, 257, 400]) {
+        addon.passes.length = 0;
+        const { usage } = await guard.moderate(words(count));
+        const fed = addon.passes.flatMap((pass) => [...pass.tokens]);
+        // All of the prompt and "\n\n", but what was kept.
+        expect(fed.length).to.equal(usage.promptTokens - usage.cachedTokens + 1);
+        for (const pass of addon.passes) expect(pass.tokens.length).to.be.within(1, 512);
+        expect(addon.passes.map((pass) => pass.logits).filter((logits) => logits > 0)).to.deep.equal([2]);
+        expect(addon.passes.at(-1)?.logits).to.equal(2);
+      }
+      await guard.dispose();
+    });
+
+    it('that exceed the context are refused with both lengths', async () => {
+      const { guard, addon } = await fakeGuard();
+      const { contextLength } = demoConfig.model;
+      const error = await guard.moderate(words(contextLength)).then(
+        () => undefined,
+        (reason: unknown) => reason as LlamaGuardError,
+      );
+      expect(error?.code).to.equal('ERR_LLAMA_GUARD_CONTEXT_OVERFLOW');
+      const numbers = (error?.message.match(/\d+/g) ?? []).map(Number);
+      expect(numbers).to.include(contextLength);
+      expect(numbers[0]).to.be.greaterThan(contextLength);
+      expect(addon.passes).to.have.lengthOf(0);
+      await guard.dispose();
+    });
+
+    it('may fill the context to the last token that a verdict needs', async () => {
+      const { guard } = await fakeGuard({ logitsAfter: speaks(['S1']) });
+      const { contextLength } = demoConfig.model;
+      // "a a a ...": find the largest count that is accepted.
+      let low = 1;
+      let high = contextLength;
+      while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if ((await codeOf(guard.moderate('a '.repeat(middle)))) === undefined) low = middle;
+        else high = middle;
+      }
+      const { usage } = await guard.moderate('a '.repeat(low));
+      // Room for "\n\n", "unsafe", "\n", "S" and twelve times a number and ",S".
+      expect(usage.promptTokens + 28).to.be.within(contextLength - 2, contextLength);
+      await guard.dispose();
+    });
+  });
+
+  describe('queue', () => {
+    it('runs overlapping calls one at a time and in order', async () => {
+      const { guard, addon } = await fakeGuard({ logitsAfter: speaks(['S1']) });
+      const order: number[] = [];
+      const calls = Array.from({ length: 10 }, (_, i) =>
+        guard.moderate(`text ${i}`).then((result) => {
+          order.push(i);
+          return result;
+        }),
+      );
+      const results = await Promise.all(calls);
+      expect(order).to.deep.equal(order.map((_, i) => i));
+      expect(results.map((result) => result.usage.cachedTokens > 0)).to.deep.equal(order.map((i) => i > 0));
+      // The fake refuses passes side by side, so that getting here shows that there were none.
+      expect(addon.running).to.equal(0);
+      await guard.dispose();
+    });
+
+    it('goes on after a call that failed', async () => {
+      let passes = 0;
+      const { guard, addon } = await fakeGuard({
+        logitsAfter: speaks([]),
+        beforePass: () => {
+          if (passes++ === 2) throw new LlamaGuardError('ERR_LLAMA_GUARD_OUT_OF_MEMORY', 'made up');
+        },
+      });
+      const codes = await Promise.all([guard.moderate('a'), guard.moderate('b'), guard.moderate('c')].map(codeOf));
+      expect(codes).to.deep.equal([undefined, 'ERR_LLAMA_GUARD_OUT_OF_MEMORY', undefined]);
+      // Only the kept policy lives on.
+      expect(addon.liveSequences).to.equal(1);
+      await guard.dispose();
+    });
+
+    it('gives no verdict from logits that are not finite', async () => {
+      const { guard, addon } = await fakeGuard({ logitsAfter: () => new Float32Array(demoConfig.labels.length).fill(NaN) });
+      expect(await codeOf(guard.moderate('a'))).to.equal('ERR_LLAMA_GUARD_NON_FINITE');
+      expect(addon.liveSequences).to.equal(1);
+      await guard.dispose();
+      expect(addon.liveSequences).to.equal(0);
+    });
+  });
+
+  describe('dispose', () => {
+    it('frees the model and refuses later calls', async () => {
+      const { guard, addon } = await fakeGuard();
+      await guard.moderate('a');
+      await guard.dispose();
+      expect(addon.disposedModels).to.equal(1);
+      expect(addon.liveSequences).to.equal(0);
+      expect(await codeOf(guard.moderate('a'))).to.equal('ERR_LLAMA_GUARD_DISPOSED');
+      expect(() => guard.info).to.throw(LlamaGuardError).with.property('code', 'ERR_LLAMA_GUARD_DISPOSED');
+    });
+
+    it('waits for the running call and refuses the waiting ones', async () => {
+      const { guard, addon } = await fakeGuard({ logitsAfter: speaks(['S1', 'S2']) });
+      const calls = ['a', 'b', 'c'].map((text) => guard.moderate(text));
+      const codes = Promise.all(calls.map(codeOf));
+      const disposal = guard.dispose();
+      expect(await codeOf(guard.moderate('d'))).to.equal('ERR_LLAMA_GUARD_DISPOSED');
+      await disposal;
+      expect(addon.disposedModels).to.equal(1);
+      expect(addon.liveSequences).to.equal(0);
+      expect(await codes).to.deep.equal([undefined, 'ERR_LLAMA_GUARD_DISPOSED', 'ERR_LLAMA_GUARD_DISPOSED']);
+    });
+
+    it('may be called twice, at once or later', async () => {
+      const { guard, addon } = await fakeGuard();
+      await Promise.all([guard.dispose(), guard.dispose()]);
+      await guard.dispose();
+      expect(addon.disposedModels).to.equal(1);
+    });
+
+    it('settles when the running call fails', async () => {
+      const { guard, addon } = await fakeGuard({
+        beforePass: () => {
+          throw new LlamaGuardError('ERR_LLAMA_GUARD_OUT_OF_MEMORY', 'made up');
+        },
+      });
+      const code = codeOf(guard.moderate('a'));
+      await guard.dispose();
+      expect(await code).to.equal('ERR_LLAMA_GUARD_OUT_OF_MEMORY');
+      expect(addon.liveSequences).to.equal(0);
+    });
+
+    it('is what Symbol.asyncDispose calls', async () => {
+      const { guard, addon } = await fakeGuard();
+      await guard[Symbol.asyncDispose]();
+      expect(addon.disposedModels).to.equal(1);
+    });
+  });
+});

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options: defaults, the environment, and that nothing misspelt or out of range is taken in silence.
+
+import path from 'node:path';
+
+import { expect } from 'chai';
+
+import { LlamaGuardError } from '../../lib/errors/index.js';
+import { openJudge } from '../../lib/facade/open-judge.js';
+import { callSettings, loadSettings, modelFolder } from '../../lib/facade/options.js';
+import { FakeAddon } from '../support/fake-addon.js';
+import { demoFolder } from '../support/fake-guard.js';
+
+function refusal(work: () => unknown): LlamaGuardError {
+  try {
+    work();
+  } catch (error) {
+    if (LlamaGuardError.isInstance(error)) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('options', () => {
+  it('of load have defaults', () => {
+    const settings = { engine: { threads: 0, isa: '' }, cache: { entries: 4, bytes: 67_108_864 } };
+    expect(loadSettings(undefined, {})).to.deep.equal(settings);
+    expect(loadSettings({}, { LLAMA_GUARD_THREADS: '', LLAMA_GUARD_ISA: '' })).to.deep.equal(settings);
+  });
+
+  it('of load come from the environment where they are not given', () => {
+    const env = { LLAMA_GUARD_THREADS: '3', LLAMA_GUARD_ISA: 'scalar' };
+    expect(loadSettings(undefined, env).engine).to.deep.equal({ threads: 3, isa: 'scalar' });
+    expect(loadSettings({ threads: 1, isa: '' }, env).engine).to.deep.equal({ threads: 1, isa: '' });
+  });
+
+  for (const threads of [-1, 1.5, 257, NaN, '2', null]) {
+    it(`refuse ${String(threads)} (${typeof threads}) threads`, () => {
+      const error = refusal(() => loadSettings({ threads }, {}));
+      expect(error.code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+      expect(error.message).to.contain('threads').and.to.contain('from 0 to 256');
+    });
+  }
+
+  for (const value of ['two', '-1', '1.5', '300', '1e1']) {
+    it(`refuse LLAMA_GUARD_THREADS=${value}`, () => {
+      const error = refusal(() => loadSettings(undefined, { LLAMA_GUARD_THREADS: value }));
+      expect(error.message).to.contain('LLAMA_GUARD_THREADS');
+    });
+  }
+
+  it('refuse names that are not known, and name them', () => {
+    const error = refusal(() => callSettings({ treshold: 0.2 }));
+    expect(error.code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+    expect(error.message).to.contain('treshold').and.to.contain('threshold');
+    expect(refusal(() => loadSettings({ thread: 1 }, {})).message).to.contain('"thread"');
+  });
+
+  for (const options of [null, 3, 'x', []]) {
+    it(`refuse ${JSON.stringify(options)} in place of an object`, () => {
+      expect(refusal(() => callSettings(options)).code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+      expect(refusal(() => loadSettings(options, {})).code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+    });
+  }
+
+  for (const threshold of [0, -0.1, 1.01, NaN, '0.5', null]) {
+    it(`refuse a threshold of ${String(threshold)} (${typeof threshold})`, () => {
+      expect(refusal(() => callSettings({ threshold })).message).to.contain('threshold');
+    });
+  }
+
+  it('refuse labels that are no boolean', () => {
+    expect(refusal(() => callSettings({ labels: 'yes' })).message).to.contain('labels');
+  });
+
+  it('find the model folder: argument, environment, embedded', () => {
+    expect(modelFolder('a', { LLAMA_GUARD_MODEL: 'b' })).to.equal('a');
+    expect(modelFolder(undefined, { LLAMA_GUARD_MODEL: 'b' })).to.equal('b');
+    expect(modelFolder(undefined, {})).to.equal(path.resolve('models/demo'));
+    for (const value of ['', 3, null]) {
+      expect(refusal(() => modelFolder(value, {})).code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+    }
+  });
+
+  it('refuse an instruction set that is not known or not on this CPU, and list the others', async () => {
+    const attempt = (isa: string) =>
+      openJudge(new FakeAddon(), demoFolder, loadSettings({ isa }, {})).then(
+        () => undefined,
+        (error: unknown) => error as LlamaGuardError,
+      );
+    const unknown = await attempt('sse9');
+    expect(unknown?.code).to.equal('ERR_LLAMA_GUARD_UNKNOWN_ISA');
+    expect(unknown?.message).to.contain('scalar, amx').and.to.contain('sse9');
+    expect((await attempt('amx'))?.code).to.equal('ERR_LLAMA_GUARD_UNSUPPORTED_ISA');
+    expect(await attempt('scalar')).to.equal(undefined);
+  });
+});

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// A NativeAddon without arithmetic: it records every pass and answers with logits that a test chooses. What it checks
+// (busy, disposed, lengths) is what the real one promises in lib/native/addon.ts.
+
+import { LlamaGuardError } from '../../lib/errors/index.js';
+import type { BatchItem, EngineOptions, ModelSpec, NativeAddon, NativeModel, NativeSequence } from '../../lib/native/addon.js';
+
+export interface FakePass {
+  /** Tokens that the sequence held before the pass. */
+  readonly before: readonly number[];
+  readonly tokens: readonly number[];
+  readonly logits: number;
+}
+
+export interface FakeAddonOptions {
+  /** Label logits after these tokens of a sequence. Default: all zero but a hash of the tokens. */
+  readonly logitsAfter?: (tokens: readonly number[]) => Float32Array;
+  /** Called at the start of each pass; a rejection fails the pass. */
+  readonly beforePass?: (pass: FakePass) => Promise<void> | void;
+}
+
+export class FakeAddon implements NativeAddon {
+  readonly passes: FakePass[] = [];
+  readonly engines: EngineOptions[] = [];
+  readonly options: FakeAddonOptions;
+  liveSequences = 0;
+  running = 0;
+  disposedModels = 0;
+
+  constructor(options: FakeAddonOptions = {}) {
+    this.options = options;
+  }
+
+  isas() {
+    return [
+      { name: 'scalar', supported: true },
+      { name: 'amx', supported: false },
+    ];
+  }
+
+  defaultThreads(): number {
+    return 2;
+  }
+
+  loadModel(spec: ModelSpec, options: EngineOptions): Promise<NativeModel> {
+    this.engines.push(options);
+    return Promise.resolve(new FakeModel(this, spec, options));
+  }
+
+  softmax(logits: Float32Array): Float32Array {
+    const largest = Math.max(...logits);
+    const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
+    const sum = powers.reduce((total, power) => total + power, 0);
+    return Float32Array.from(powers, (power) => power / sum);
+  }
+
+  quantizeRows(): never {
+    throw new Error('the fake addon does not quantize');
+  }
+
+  packPanels(): never {
+    throw new Error('the fake addon does not pack');
+  }
+}
+
+class FakeModel implements NativeModel {
+  readonly isa: string;
+  readonly threads: number;
+  readonly labels: number;
+  readonly weightBytes = 1000;
+  readonly kvBytesPerToken = 10;
+  #disposed = false;
+  readonly #addon: FakeAddon;
+
+  constructor(addon: FakeAddon, spec: ModelSpec, options: EngineOptions) {
+    this.#addon = addon;
+    this.isa = options.isa || 'scalar';
+    this.threads = options.threads || 2;
+    this.labels = spec.dims.labels;
+  }
+
+  createSequence(): NativeSequence {
+    if (this.#disposed) throw nativeError('ERR_LLAMA_GUARD_DISPOSED');
+    return new FakeSequence(this.#addon, []);
+  }
+
+  async forward(batch: readonly BatchItem[]): Promise<Float32Array> {
+    if (this.#disposed) throw nativeError('ERR_LLAMA_GUARD_DISPOSED');
+    if (this.#addon.running > 0) throw nativeError('ERR_LLAMA_GUARD_BUSY');
+    this.#addon.running++;
+    try {
+      const rows: number[] = [];
+      for (const item of batch) rows.push(...(await this.#append(item)));
+      return Float32Array.from(rows);
+    } finally {
+      this.#addon.running--;
+    }
+  }
+
+  dispose(): void {
+    if (!this.#disposed) this.#addon.disposedModels++;
+    this.#disposed = true;
+  }
+
+  async #append({ sequence, tokens, logits }: BatchItem): Promise<number[]> {
+    const held = (sequence as FakeSequence).tokens;
+    const pass: FakePass = { before: [...held], tokens: [...tokens], logits };
+    this.#addon.passes.push(pass);
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#addon.options.beforePass?.(pass);
+    held.push(...tokens);
+    const logitsAfter = this.#addon.options.logitsAfter ?? ((all) => hashLogits(all, this.labels));
+    const rows: number[] = [];
+    for (let back = logits - 1; back >= 0; back--) rows.push(...logitsAfter(held.slice(0, held.length - back)));
+    return rows;
+  }
+}
+
+class FakeSequence implements NativeSequence {
+  readonly tokens: number[];
+  readonly #addon: FakeAddon;
+  #disposed = false;
+
+  constructor(addon: FakeAddon, tokens: number[]) {
+    this.#addon = addon;
+    this.tokens = tokens;
+    addon.liveSequences++;
+  }
+
+  get length(): number {
+    return this.tokens.length;
+  }
+
+  get kvBytes(): number {
+    return this.tokens.length * 10;
+  }
+
+  fork(length: number): NativeSequence {
+    this.#check(length);
+    return new FakeSequence(this.#addon, this.tokens.slice(0, length));
+  }
+
+  truncate(length: number): void {
+    this.#check(length);
+    this.tokens.length = length;
+  }
+
+  dispose(): void {
+    if (!this.#disposed) this.#addon.liveSequences--;
+    this.#disposed = true;
+  }
+
+  #check(length: number): void {
+    if (this.#disposed) throw nativeError('ERR_LLAMA_GUARD_DISPOSED');
+    if (length > this.tokens.length) throw nativeError('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+  }
+}
+
+/** Different tokens give different logits (FNV-1a over the ids, one offset per row). */
+export function hashLogits(tokens: readonly number[], labels: number): Float32Array {
+  let hash = 0x811c9dc5;
+  for (const token of tokens) hash = Math.imul(hash ^ token, 0x01000193) >>> 0;
+  return Float32Array.from({ length: labels }, (_, row) => ((Math.imul(hash ^ row, 0x01000193) >>> 0) % 1000) / 100);
+}
+
+function nativeError(code: 'ERR_LLAMA_GUARD_DISPOSED' | 'ERR_LLAMA_GUARD_BUSY' | 'ERR_LLAMA_GUARD_INVALID_ARGUMENT'): Error {
+  return new LlamaGuardError(code, 'fake addon');
+}
