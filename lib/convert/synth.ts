@@ -28,7 +28,7 @@ export interface SynthOptions extends ProgressOptions {
   readonly headDim?: number;
   /** At least the demo model's tokens and 256 control tokens. Default 128256. */
   readonly vocabSize?: number;
-  /** Weights that share a scale: 32, 64, 128 or 256. Default 256. */
+  /** Weights that share a scale: 32, 64, 128 or 256. Default: the largest that divides every row. */
   readonly group?: number;
   /** A whole number from 0 to 2^32 - 1; the same seed gives the same bytes. Default 1. */
   readonly seed?: number;
@@ -47,7 +47,7 @@ export interface SynthReport {
 
 const defaults = {
   layers: 12, hiddenSize: 2048, intermediateSize: 6400, heads: 32, kvHeads: 8, headDim: 64, vocabSize: 128_256,
-  group: 256, seed: 1,
+  seed: 1,
 };
 
 /**
