@@ -12,8 +12,9 @@ inline constexpr size_t kStepInputs = 8;     // inputs in one step
 inline constexpr size_t kStepBytes = 64;     // 16 outputs x 8 inputs x 4 bits
 static_assert(kPanelRows * kStepInputs / 2 == kStepBytes);
 
-inline constexpr size_t PanelCount(size_t n) { return (n + kPanelRows - 1) / kPanelRows; }
-inline constexpr size_t PanelBytes(size_t k) { return k / kStepInputs * kStepBytes; }
+// Internal linkage: kernel files of an instruction set must not define weak symbols.
+static constexpr size_t PanelCount(size_t n) { return (n + kPanelRows - 1) / kPanelRows; }
+static constexpr size_t PanelBytes(size_t k) { return k / kStepInputs * kStepBytes; }
 
 // A packed matrix [n][k] as it lies in the mapped file. Owns nothing.
 struct PanelMatrix {
