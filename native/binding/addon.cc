@@ -1,11 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stands in for the addon until its code is there: shows that both builds work.
-
+// The door between JavaScript and the core: lib/native/addon.ts describes what is exported here.
 #include <napi.h>
 
-static Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  exports.Set("napiVersion", Napi::Number::New(env, NAPI_VERSION));
+#include "base/isa.h"
+#include "binding/addon_data.h"
+#include "binding/arguments.h"
+#include "binding/model.h"
+#include "binding/packing.h"
+#include "binding/sequence.h"
+#include "ops/kernel_set.h"
+#include "runtime/float_env.h"
+#include "runtime/topology.h"
+
+namespace lg {
+namespace {
+
+constexpr size_t kMostSoftmax = 1 << 20;
+
+Napi::Value Isas(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Isa* isas;
+  const size_t count = CompiledIsas(&isas);
+  Napi::Array list = Napi::Array::New(env, count);
+  for (uint32_t i = 0; i < count; ++i) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", IsaName(isas[i]));
+    entry.Set("supported", Napi::Boolean::New(env, IsaSupported(isas[i], HostCpu())));
+    list.Set(i, entry);
+  }
+  return list;
+}
+
+Napi::Value DefaultThreadsBinding(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(DefaultThreads()));
+}
+
+Napi::Value SoftmaxBinding(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Float32Array x;
+  Status status = ReadTypedArray(info[0], "logits", napi_float32_array, &x);
+  if (status.ok() && (x.ElementLength() == 0 || x.ElementLength() > kMostSoftmax)) status = BadArgument("1..2^20 logits");
+  if (!status.ok()) return Throw(env, status);
+  Napi::Float32Array y = Napi::Float32Array::New(env, x.ElementLength());
+  if (env.IsExceptionPending()) return env.Undefined();
+  const ScopedFloatEnv float_env;
+  KernelSet(BestIsa(HostCpu())).softmax({x.Data(), x.ElementLength(), y.Data()});
+  return y;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  auto* data = new AddonData{DefineModelClass(env), DefineSequenceClass(env)};
+  env.SetInstanceData(data);  // deleted with the environment
+  exports.Set("isas", Napi::Function::New<Isas>(env, "isas"));
+  exports.Set("defaultThreads", Napi::Function::New<DefaultThreadsBinding>(env, "defaultThreads"));
+  exports.Set("softmax", Napi::Function::New<SoftmaxBinding>(env, "softmax"));
+  exports.Set("loadModel", Napi::Function::New<LoadModel>(env, "loadModel"));
+  exports.Set("quantizeRows", Napi::Function::New<QuantizeRowsBinding>(env, "quantizeRows"));
+  exports.Set("packPanels", Napi::Function::New<PackPanelsBinding>(env, "packPanels"));
   return exports;
 }
 
 NODE_API_MODULE(NODE_GYP_MODULE_NAME, Init)
+
+}  // namespace
+}  // namespace lg

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Llama 3.2 decoder with a label head: tokens in, label logits out.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/isa.h"
+#include "base/status.h"
+#include "engine/activations.h"
+#include "engine/batch.h"
+#include "model/weights.h"
+#include "ops/kernel_set.h"
+#include "runtime/thread_pool.h"
+
+namespace lg {
+
+// Owns its threads and activations, and the weights together with others. One Forward at a time; the sequences that it
+// is given must not be used by anyone else meanwhile.
+class Decoder {
+ public:
+  Decoder(const ModelConfig& config, Weights weights, Isa isa, size_t threads)
+      : config_(config), weights_(std::move(weights)), kernels_(isa), pool_(threads) {}
+
+  const ModelConfig& config() const { return config_; }
+  const Weights& weights() const { return weights_; }
+  Isa isa() const { return kernels_.isa; }
+  size_t threads() const { return pool_.threads(); }
+  KvShape kv_shape() const { return {config_.layers, config_.kv_heads, config_.head_dim}; }
+
+  // Appends each item's tokens to its sequence and writes label logits, [sum of item.logits][labels], in batch order.
+  // On failure every sequence is as before. Errors: INVALID_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY, NON_FINITE.
+  Status Forward(const std::vector<BatchItem>& batch, float* logits);
+
+ private:
+  Status Check(const std::vector<BatchItem>& batch) const;
+  Status Reserve(const std::vector<BatchItem>& batch);
+  void Embed(const std::vector<BatchItem>& batch);
+  void Layer(size_t index, const Spans& spans);
+  void LastLayer(size_t index, const Spans& spans, const Spans& wanted, const std::vector<BatchItem>& batch);
+  void AttentionAndMlp(const LayerWeights& layer, size_t index, const Spans& spans);
+  void KeepWanted(const std::vector<BatchItem>& batch);
+
+  void NormAndQuantize(const float* weight, size_t rows);
+  void QuantizeRows(const float* from, size_t stride, size_t k, size_t rows);
+  void AddToResidual(size_t rows);
+  void RotateQueries(const Spans& spans);
+  void StoreKeysAndValues(size_t layer, const Spans& spans);
+  void Attend(size_t layer, const Spans& spans);
+  void Project(const PanelMatrix& matrix, size_t first_panel, size_t panels, size_t rows, float* c, size_t c_stride);
+  Status Head(size_t rows, float* logits);
+
+  const ModelConfig config_;
+  const Weights weights_;
+  const KernelSet kernels_;
+  ThreadPool pool_;
+  Activations act_;
+};
+
+}  // namespace lg
