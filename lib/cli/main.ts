@@ -11,6 +11,7 @@ import { convertCommand } from './convert.js';
 import { demoCommand } from './demo.js';
 import { infoCommand } from './info.js';
 import { Interrupted } from './interrupt.js';
+import { synthCommand } from './synth.js';
 
 const commands: readonly Command[] = [
   checkCommand,
@@ -18,6 +19,7 @@ const commands: readonly Command[] = [
   infoCommand,
   benchCommand,
   demoCommand,
+  synthCommand,
 ];
 
 void main(process.argv.slice(2)).then((code) => {
