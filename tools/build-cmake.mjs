@@ -3,6 +3,7 @@
 // nothing is downloaded. Arguments are passed on (`-O build-arm64 --arch arm64 --CDCMAKE_TOOLCHAIN_FILE=...`).
 
 import { isMain, runPackage } from './common.mjs';
+import { withLock } from './lock.mjs';
 
 export function buildWithCmake({ out = 'build-cmake', args = [], quiet = false, env = process.env } = {}) {
   const command = ['compile', '--log-level', 'warn', '-O', out, ...args];
@@ -13,5 +14,5 @@ if (isMain(import.meta.url)) {
   const args = process.argv.slice(2);
   const at = args.findIndex((arg) => arg === '-O' || arg === '--out');
   const [, out] = at < 0 ? [] : args.splice(at, 2);
-  buildWithCmake({ out, args });
+  withLock(() => buildWithCmake({ out, args }));
 }

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 import { isMain, runPackage } from './common.mjs';
+import { withLock } from './lock.mjs';
 
 /** The folder whose include/node holds the headers of the running node, or undefined. */
 export function localHeaders() {
@@ -20,4 +21,4 @@ export function buildWithGyp({ args = [], quiet = false } = {}) {
   runPackage('node-gyp', command, { what: 'The build by node-gyp', quiet });
 }
 
-if (isMain(import.meta.url)) buildWithGyp({ args: process.argv.slice(2) });
+if (isMain(import.meta.url)) withLock(() => buildWithGyp({ args: process.argv.slice(2) }));

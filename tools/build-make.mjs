@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 
 import { findCompiler, findMake } from './check-tools.mjs';
 import { isMain, run, runQuietly } from './common.mjs';
+import { withLock } from './lock.mjs';
 import { isaDefines, isaGroups, isaSources, readSources, sanitizeFlags, underNative } from './sources.mjs';
 
 const objects = 'build/make';
@@ -65,4 +66,4 @@ export function buildWithMake({ quiet = false } = {}) {
   (quiet ? runQuietly : run)(findMake(), args, { what: 'The build by make' });
 }
 
-if (isMain(import.meta.url)) buildWithMake();
+if (isMain(import.meta.url)) withLock(() => buildWithMake());

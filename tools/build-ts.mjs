@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 
 import { contentHash, filesUnder, isCurrent, isMain, progress, runPackage, writeStamp } from './common.mjs';
+import { withLock } from './lock.mjs';
 
 const outputs = {
   esm: { config: 'tsconfig.json', out: 'dist/esm', sources: ['lib'], sourceRoot: 'lib' },
@@ -44,5 +45,5 @@ function markCommonJs(out) {
 
 if (isMain(import.meta.url)) {
   const wanted = process.argv.slice(2);
-  buildTypeScript(wanted.length > 0 ? wanted : ['esm', 'cjs']);
+  withLock(() => buildTypeScript(wanted.length > 0 ? wanted : ['esm', 'cjs']));
 }

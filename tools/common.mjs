@@ -73,6 +73,15 @@ export function filesUnder(entries) {
   return files.sort();
 }
 
+/** The text of a file, or `otherwise` where there is none. */
+export function readOr(file, otherwise) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return otherwise;
+  }
+}
+
 /** One hash over the names and contents of files and some settings. */
 export function contentHash(entries, settings = {}) {
   const hash = createHash('sha256').update(JSON.stringify(settings));

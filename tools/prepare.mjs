@@ -2,7 +2,7 @@
 // Brings a clone to where it can run: checks the tools, installs packages, compiles. `npm start` and `npm test` call
 // it first; each step is skipped while its inputs are the same. Alone: `node tools/prepare.mjs [install] [native] [ts]`.
 
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { buildWithCmake } from './build-cmake.mjs';
@@ -10,51 +10,10 @@ import { buildWithGyp, localHeaders } from './build-gyp.mjs';
 import { buildWithMake } from './build-make.mjs';
 import { buildTypeScript } from './build-ts.mjs';
 import { hasCmake, hasPython, requireNativeTools, requireNode } from './check-tools.mjs';
-import { contentHash, filesUnder, isCurrent, isMain, progress, run, writeStamp } from './common.mjs';
+import { contentHash, filesUnder, isCurrent, isMain, progress, readOr, run, writeStamp } from './common.mjs';
+import { withLock } from './lock.mjs';
 
 const lockFile = 'package-lock.json';
-
-/** Runs `work` while no other process prepares the same clone. */
-export function withLock(work) {
-  mkdirSync('build', { recursive: true });
-  const file = 'build/.lock';
-  for (let waited = false; ; waited = true) {
-    try {
-      const handle = openSync(file, 'wx');
-      writeSync(handle, String(process.pid));
-      closeSync(handle);
-      break;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    if (!isAlive(readOr(file, ''))) rmSync(file, { force: true });
-    else if (!waited) progress('Waiting for another build of this folder');
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
-  }
-  process.on('exit', () => rmSync(file, { force: true }));
-  const result = work();
-  rmSync(file, { force: true });
-  return result;
-}
-
-function isAlive(pid) {
-  // The other process may not have written its number yet.
-  if (pid === '') return true;
-  try {
-    process.kill(Number(pid), 0);
-    return true;
-  } catch (error) {
-    return error.code === 'EPERM';
-  }
-}
-
-function readOr(file, otherwise) {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return otherwise;
-  }
-}
 
 /** Runs npm ci when an installed package is missing or of another version than the lock says. */
 export function installPackages() {

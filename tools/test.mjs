@@ -8,7 +8,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { buildWithCmake } from './build-cmake.mjs';
 import { findCompiler } from './check-tools.mjs';
 import { fail, progress } from './common.mjs';
-import { prepare, withLock } from './prepare.mjs';
+import { withLock } from './lock.mjs';
+import { prepare } from './prepare.mjs';
 
 const sanitizers = 'address,undefined';
 
