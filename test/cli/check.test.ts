@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// `llama-guard check` on the demo model: inputs, outputs and exit codes.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect } from 'chai';
+
+import type { ModerationResult } from '../../lib/index.js';
+import { runCli } from '../support/cli.js';
+
+type JsonResult = ModerationResult & { notice?: string };
+
+/** Forces either verdict whatever the model thinks: scores lie strictly between 0 and 1. */
+const alwaysUnsafe = ['--threshold', '1e-30'];
+const alwaysSafe = ['--threshold', '1'];
+
+describe('llama-guard check', function () {
+  this.timeout(30_000);
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'lg-check-'));
+  });
+
+  after(() => rmSync(folder, { recursive: true }));
+
+  const file = (name: string, content: string): string => {
+    writeFileSync(path.join(folder, name), content);
+    return path.join(folder, name);
+  };
+
+  async function json(args: readonly string[], stdin?: string): Promise<JsonResult> {
+    const { code, stdout, stderr } = await runCli(['check', '--json', ...args], stdin === undefined ? {} : { stdin });
+    expect(stderr).to.equal('');
+    const result = JSON.parse(stdout) as JsonResult;
+    expect(code).to.equal(result.flagged ? 1 : 0);
+    return result;
+  }
+
+  it('exits with 0 for safe and 1 for unsafe', async () => {
+    const safe = await runCli(['check', 'hello', ...alwaysSafe]);
+    expect(safe.code).to.equal(0);
+    expect(safe.stdout).to.match(/^safe \(demo model\)\nP\(unsafe\)/);
+    const unsafe = await runCli(['check', 'hello', ...alwaysUnsafe]);
+    expect(unsafe.code).to.equal(1);
+    expect(unsafe.stdout).to.match(/^unsafe \(demo model\)\nP\(unsafe\)/).and.to.match(/^categories +S\d+ /m);
+  });
+
+  it('says with every verdict that the model is a demo', async () => {
+    const { stderr } = await runCli(['check', 'hello', ...alwaysSafe]);
+    expect(stderr).to.match(/Demo model: .* must not guard anything real/);
+    const result = await json(['hello']);
+    expect(result.demo).to.equal(true);
+    expect(result.notice).to.match(/must not guard anything real/);
+  });
+
+  it('prints the whole result as JSON', async () => {
+    const result = await json(['hello', ...alwaysUnsafe]);
+    expect(result).to.include({ flagged: true, verdict: 'unsafe', role: 'user' });
+    expect(result.score).to.be.within(0, 1);
+    expect(result.categories.length).to.be.at.least(1);
+    expect(result.usage).to.have.all.keys('promptTokens', 'cachedTokens', 'completionTokens', 'passes');
+    expect(result.timings).to.have.all.keys('tokenizeMs', 'queueMs', 'prefillMs', 'decodeMs', 'totalMs');
+  });
+
+  it('gives the same score for the same text however it comes', async () => {
+    const text = 'How do I get wine out of a white shirt?';
+    const conversation = JSON.stringify([{ role: 'user', content: text }]);
+    const { score, usage } = await json([text]);
+    const others = [
+      await json([], text),
+      await json(['-'], text),
+      await json([conversation]),
+      await json([], conversation),
+      await json([], `{"messages": ${conversation}}`),
+      await json(['--conversation', file('a.json', conversation)]),
+      await json(['--text', text]),
+      await json(['--threads', '1', text]),
+      await json(['--isa', 'scalar', text]),
+    ];
+    for (const other of others) {
+      expect(other.score).to.equal(score);
+      expect(other.usage.promptTokens).to.equal(usage.promptTokens);
+    }
+  });
+
+  it('takes a text that looks like a conversation as it is with --text', async () => {
+    const conversation = JSON.stringify([{ role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }]);
+    expect((await json([conversation])).role).to.equal('assistant');
+    expect((await json(['--text', conversation])).role).to.equal('user');
+    // A text that only begins with a bracket is a text.
+    expect((await json(['[sic] hello'])).role).to.equal('user');
+  });
+
+  it('leaves excluded categories out and takes categories of its own', async () => {
+    const all = await json(['hello', ...alwaysUnsafe]);
+    const top = all.categories[0]?.code ?? '';
+    const without = await json(['hello', '--exclude', top, ...alwaysUnsafe]);
+    expect(Object.keys(without.categoryScores ?? {})).not.to.include(top);
+    const own = file('own.json', '[{"code": "S3", "name": "Rude Words", "description": "Insults."}]');
+    const result = await json(['hello', '--categories', own, ...alwaysUnsafe]);
+    expect(result.categories.map(({ code, name }) => [code, name])).to.deep.equal([['S3', 'Rude Words']]);
+  });
+
+  const mistakes: readonly (readonly [string, readonly string[], RegExp, string?])[] = [
+    ['an empty text', ['check', '  '], /ERR_LLAMA_GUARD_EMPTY_CONVERSATION/],
+    ['empty input', ['check'], /ERR_LLAMA_GUARD_EMPTY_CONVERSATION/, ''],
+    ['a conversation that begins with the agent', ['check', '[{"role":"assistant","content":"x"}]'], /ROLE_ORDER/],
+    ['a conversation that is no JSON', ['check', '[{"role": oops'], /not valid JSON/],
+    ['an unknown category', ['check', 'x', '--exclude', 'S99'], /ERR_LLAMA_GUARD_UNKNOWN_CATEGORY/],
+    ['a threshold out of range', ['check', 'x', '--threshold', '1.5'], /ERR_LLAMA_GUARD_INVALID_ARGUMENT.*threshold/],
+    ['a model that is not there', ['check', 'x', '--model', '/nowhere'], /ERR_LLAMA_GUARD_MODEL_NOT_FOUND.*\/nowhere/],
+    ['an unknown instruction set', ['check', 'x', '--isa', 'sse9'], /ERR_LLAMA_GUARD_UNKNOWN_ISA/],
+    ['a text beyond the context', ['check', 'word '.repeat(5000)], /ERR_LLAMA_GUARD_CONTEXT_OVERFLOW.*2048/],
+    ['a missing conversation file', ['check', '--conversation', '/nowhere.json'], /nowhere\.json \(ENOENT\)/],
+  ];
+  for (const [what, args, message, stdin] of mistakes) {
+    it(`exits with 2 on ${what}`, async () => {
+      const { code, stdout, stderr } = await runCli(args, stdin === undefined ? {} : { stdin });
+      expect(code).to.equal(2);
+      expect(stdout).to.equal('');
+      expect(stderr).to.match(message);
+      expect(stderr).not.to.contain('    at ');
+    });
+  }
+
+  it('obeys the environment, and says so when it is wrong', async () => {
+    const isa = await runCli(['check', 'x'], { env: { LLAMA_GUARD_ISA: 'sse9' } });
+    expect([isa.code, isa.stderr.includes('ERR_LLAMA_GUARD_UNKNOWN_ISA')]).to.deep.equal([2, true]);
+    const model = await runCli(['check', 'x'], { env: { LLAMA_GUARD_MODEL: '/nowhere' } });
+    expect([model.code, model.stderr.includes('/nowhere')]).to.deep.equal([2, true]);
+    const unset = await runCli(['check', 'x', ...alwaysSafe], { env: { LLAMA_GUARD_ISA: '', LLAMA_GUARD_THREADS: '' } });
+    expect(unset.code).to.equal(0);
+  });
+});
