@@ -42,7 +42,7 @@ export function withHeader(json: string, data: Uint8Array): Buffer {
   return Buffer.concat([length, text, data]);
 }
 
-/** Numbers as little-endian bytes of a type. F16 takes the upper bits only: enough for values of moderate size. */
+/** Numbers as little-endian bytes of a type; bits that the type does not have are cut off. */
 export function encodeFloats(values: readonly number[], dtype: 'F32' | 'F16' | 'BF16'): Uint8Array {
   const bytes = Buffer.alloc(values.length * (dtype === 'F32' ? 4 : 2));
   const word = new DataView(new ArrayBuffer(4));
@@ -96,18 +96,23 @@ export interface TinyOptions {
   readonly dtypeOf?: (name: string) => 'F32' | 'F16' | 'BF16';
   /** Without lm_head.weight. */
   readonly tied?: boolean;
+  readonly vocabSize?: number;
 }
 
-/** All tensors of a checkpoint of `tinyConfig`, with weights of about the usual size. */
-export function tinyTensors({ seed = 1, dtypeOf = () => 'BF16', tied = false }: TinyOptions = {}): Tensors {
+/**
+ * All tensors of a checkpoint of `tinyConfig`, with weights of about the usual size. Values are small multiples of
+ * powers of two, which F32, F16 and BF16 all hold exactly.
+ */
+export function tinyTensors({ seed = 1, dtypeOf = () => 'BF16', tied = false, vocabSize = 528 }: TinyOptions = {}): Tensors {
   const random = seeded(seed);
   const tensors: Tensors = new Map();
+  const draw = (most: number): number => Math.round((random() + random() - 1) * most);
   const add = (name: string, ...shape: number[]): void => {
-    const center = shape.length === 1 ? 1 : 0;
-    const values = Array.from({ length: shape.reduce((a, b) => a * b) }, () => center + (random() + random() - 1) * 0.1);
+    const isNorm = shape.length === 1;
+    const values = Array.from({ length: shape.reduce((a, b) => a * b) }, () => (isNorm ? 1 + draw(20) / 128 : draw(120) / 1024));
     tensors.set(name, { dtype: dtypeOf(name), shape, data: encodeFloats(values, dtypeOf(name)) });
   };
-  add('model.embed_tokens.weight', 528, 64);
+  add('model.embed_tokens.weight', vocabSize, 64);
   for (let i = 0; i < 2; i++) {
     add(`model.layers.${i}.self_attn.q_proj.weight`, 64, 64);
     add(`model.layers.${i}.self_attn.k_proj.weight`, 32, 64);
@@ -120,7 +125,7 @@ export function tinyTensors({ seed = 1, dtypeOf = () => 'BF16', tied = false }: 
     add(`model.layers.${i}.post_attention_layernorm.weight`, 64);
   }
   add('model.norm.weight', 64);
-  if (!tied) add('lm_head.weight', 528, 64);
+  if (!tied) add('lm_head.weight', vocabSize, 64);
   return tensors;
 }
 
