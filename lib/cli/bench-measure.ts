@@ -2,7 +2,8 @@
 // The measurements of `llama-guard bench`: loading, prefill, decode and whole verdicts, each several times.
 
 import type { Judge } from '../facade/judge.js';
-import { LlamaGuard } from '../facade/llama-guard.js';
+import { guardOver, type LlamaGuard } from '../facade/llama-guard.js';
+import type { ModerationResult } from '../facade/result.js';
 import { openJudge } from '../facade/open-judge.js';
 import { callSettings, type EngineSettings } from '../facade/options.js';
 import { loadAddon } from '../native/load-addon.js';
@@ -12,6 +13,13 @@ export interface Spread {
   readonly median: number;
   readonly min: number;
   readonly max: number;
+}
+
+export interface BenchVerdict {
+  readonly prompt: number;
+  /** Those of the prompt that come after the policy. */
+  readonly afterPolicy: number;
+  readonly passes: number;
 }
 
 export interface BenchResult {
@@ -32,8 +40,8 @@ export interface BenchResult {
   readonly threads: number;
   readonly isa: string;
   readonly runs: number;
-  /** Tokens of the verdicts' prompt, and how many of them come after the policy. */
-  readonly verdictTokens: { readonly prompt: number; readonly afterPolicy: number };
+  /** What a verdict with the policy in the cache consists of. */
+  readonly verdictTokens: BenchVerdict;
   readonly decodeContext: number;
 }
 
@@ -53,11 +61,11 @@ const wantedTokensAfterPolicy = 84;
 export async function measure(options: BenchOptions): Promise<BenchResult> {
   const beginMs = performance.now();
   const judge = await openJudge(loadAddon(), options.folder, options.settings);
-  const guard = new LlamaGuard(judge);
+  const guard = guardOver(judge);
   try {
     const loadMs = performance.now() - beginMs;
-    const { text, prompt, afterPolicy } = fittingMessage(judge);
-    await guard.moderate(text);
+    const text = fittingMessage(judge);
+    await verdict(guard, text);
     const firstVerdictMs = performance.now() - beginMs;
     const { runs, onProgress } = options;
     const prefillTokensPerS: Record<string, Spread> = {};
@@ -68,11 +76,12 @@ export async function measure(options: BenchOptions): Promise<BenchResult> {
     onProgress(3 / 5, 'decode');
     const decodeTokensPerS = await spread(runs, async () => decodePasses / ((await decodeMs(judge)) / 1000));
     onProgress(4 / 5, 'verdicts');
-    const uncachedVerdictMs = await spread(runs, () => {
+    const uncachedVerdictMs = await spread(runs, async () => {
       judge.cache.clear();
-      return verdictMs(guard, text);
+      return (await verdict(guard, text)).timings.totalMs;
     });
-    const repeatedVerdictMs = await spread(runs, () => verdictMs(guard, text));
+    const repeatedVerdictMs = await spread(runs, async () => (await verdict(guard, text)).timings.totalMs);
+    const { promptTokens, cachedTokens, passes } = (await verdict(guard, text)).usage;
     return {
       loadMs,
       firstVerdictMs,
@@ -84,7 +93,7 @@ export async function measure(options: BenchOptions): Promise<BenchResult> {
       threads: judge.model.threads,
       isa: judge.model.isa,
       runs,
-      verdictTokens: { prompt, afterPolicy },
+      verdictTokens: { prompt: promptTokens, afterPolicy: promptTokens - cachedTokens, passes },
       decodeContext,
     };
   } finally {
@@ -131,10 +140,9 @@ async function decodeMs(judge: Judge): Promise<number> {
   }
 }
 
-async function verdictMs(guard: LlamaGuard, text: string): Promise<number> {
-  const beginMs = performance.now();
-  await guard.moderate(text);
-  return performance.now() - beginMs;
+/** With a threshold of 1 the verdict is a safe one, whatever the model is: naming categories takes passes of its own. */
+function verdict(guard: LlamaGuard, text: string): Promise<ModerationResult> {
+  return guard.moderate(text, { threshold: 1 });
 }
 
 /** Token ids spread over the vocabulary (a multiplicative hash of the position), the same in every run. */
@@ -147,21 +155,21 @@ function someTokens(judge: Judge, count: number): Uint32Array {
  * A message that makes the prompt have the wanted number of tokens after the policy; with a tokenizer whose
  * instruction alone is longer, the shortest message.
  */
-function fittingMessage(judge: Judge): { text: string; prompt: number; afterPolicy: number } {
+function fittingMessage(judge: Judge): string {
   const settings = callSettings(undefined);
-  const count = (text: string) => {
-    const { prefix, rest } = judge.prepare(text, settings);
-    return { text, prompt: prefix.length + rest.length, afterPolicy: rest.length };
-  };
+  const afterPolicy = (text: string): number => judge.prepare(text, settings).rest.length;
   const fillers = [' bread', ' the', ' a', ' 1', '!', '?', '.'];
-  let message = count('How');
-  while (message.afterPolicy < wantedTokensAfterPolicy) {
-    const longer = fillers.map((filler) => count(message.text + filler));
-    const next = longer.find(
-      ({ afterPolicy }) => afterPolicy > message.afterPolicy && afterPolicy <= wantedTokensAfterPolicy,
-    );
-    if (!next) break;
+  let message = 'How';
+  let tokens = afterPolicy(message);
+  while (tokens < wantedTokensAfterPolicy) {
+    const next = fillers.map((filler) => message + filler).find((text) => fits(afterPolicy(text)));
+    if (next === undefined) break;
     message = next;
+    tokens = afterPolicy(message);
   }
   return message;
+
+  function fits(longer: number): boolean {
+    return longer > tokens && longer <= wantedTokensAfterPolicy;
+  }
 }

@@ -24,7 +24,8 @@ const defaultRuns = 5;
 const notes = `
 Each figure is the median of the runs, with the smallest and the largest, after one warm-up; load and first verdict are
 measured once. Prefill and decode run on token ids alone; a verdict is a whole call of moderate() with the official
-policy and a message that makes 84 tokens come after the policy, where the tokenizer allows it.
+policy and a message that makes 84 tokens come after the policy, where the tokenizer allows it. Its threshold is 1, so
+that it is a safe verdict for any model: naming categories takes passes of its own.
 --json prints one object: loadMs, firstVerdictMs, prefillTokensPerS {"64", "256", "512"}, decodeTokensPerS,
 uncachedVerdictMs, repeatedVerdictMs (each {median, min, max}), peakRssMB, threads, isa, runs, verdictTokens.
 `;

@@ -11,6 +11,9 @@ import { callSettings, type LoadOptions, loadSettings, type ModerateOptions, mod
 import type { GuardInfo, ModerationResult } from './result.js';
 import { SerialQueue } from './serial-queue.js';
 
+/** A guard over a judge that tests and the benchmark made. Not part of the package's interface. */
+export let guardOver: (judge: Judge) => LlamaGuard;
+
 /**
  * A loaded guard. Calls may overlap: they are answered in the order in which they were made. A guard belongs to the
  * thread that loaded it; each worker thread loads its own (the weights are shared between them by the operating system).
@@ -22,8 +25,11 @@ export class LlamaGuard {
   );
   #disposal: Promise<void> | undefined;
 
-  /** @internal Use `LlamaGuard.load`. */
-  constructor(judge: Judge) {
+  static {
+    guardOver = (judge) => new LlamaGuard(judge);
+  }
+
+  private constructor(judge: Judge) {
     this.#judge = judge;
   }
 

@@ -33,6 +33,9 @@ export interface ModerateOptions {
   readonly labels?: boolean;
 }
 
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** `LoadOptions` with every default applied. */
 export interface EngineSettings {
   readonly engine: EngineOptions;
@@ -53,13 +56,13 @@ const defaultCacheEntries = 4;
 const defaultCacheBytes = 64 * 2 ** 20;
 
 /** The model folder: as given, else LLAMA_GUARD_MODEL, else the embedded demo model. */
-export function modelFolder(path: unknown, env: NodeJS.ProcessEnv): string {
+export function modelFolder(path: unknown, env: Environment): string {
   if (path === undefined) return env['LLAMA_GUARD_MODEL'] || embeddedModel();
   if (typeof path !== 'string' || path === '') throw invalid('path must be the path of a model folder', path);
   return path;
 }
 
-export function loadSettings(options: unknown, env: NodeJS.ProcessEnv): EngineSettings {
+export function loadSettings(options: unknown, env: Environment): EngineSettings {
   const given = record('load', options, ['threads', 'isa', 'policyCacheEntries', 'policyCacheBytes']);
   return {
     engine: { threads: threads(given['threads'], env), isa: isaName(given['isa'], env) },
@@ -88,14 +91,14 @@ export function callSettings(options: unknown): CallSettings {
   };
 }
 
-function threads(option: unknown, env: NodeJS.ProcessEnv): number {
+function threads(option: unknown, env: Environment): number {
   const fromEnv = env['LLAMA_GUARD_THREADS'];
   if (option !== undefined || !fromEnv) return integer('threads', option, maxThreads) ?? 0;
   const value = /^\d+$/.test(fromEnv) ? Number(fromEnv) : fromEnv;
   return integer('LLAMA_GUARD_THREADS', value, maxThreads) ?? 0;
 }
 
-function isaName(option: unknown, env: NodeJS.ProcessEnv): string {
+function isaName(option: unknown, env: Environment): string {
   if (option !== undefined && typeof option !== 'string') throw invalid('isa must be a string', option);
   return option ?? env['LLAMA_GUARD_ISA'] ?? '';
 }

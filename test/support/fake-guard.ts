@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 
-import { LlamaGuard } from '../../lib/facade/llama-guard.js';
+import { guardOver, type LlamaGuard } from '../../lib/facade/llama-guard.js';
 import { openJudge } from '../../lib/facade/open-judge.js';
 import { type LoadOptions, loadSettings } from '../../lib/facade/options.js';
 import { FakeAddon, type FakeAddonOptions } from './fake-addon.js';
@@ -22,7 +22,7 @@ export async function fakeGuard(
   loadOptions: LoadOptions = {},
 ): Promise<{ guard: LlamaGuard; addon: FakeAddon }> {
   const addon = new FakeAddon(addonOptions);
-  const guard = new LlamaGuard(await openJudge(addon, demoFolder, loadSettings(loadOptions, {})));
+  const guard = guardOver(await openJudge(addon, demoFolder, loadSettings(loadOptions, {})));
   return { guard, addon };
 }
 
