@@ -28,6 +28,20 @@ export interface ContainerSpec {
 
 export const panelRows = 16;
 
+/** What the attention kernels take: whole vectors of 16 lanes, in buffers of fixed size. */
+const headDimStep = 16;
+const maxHeadDim = 256;
+
+/** What about these dimensions no model folder can have; undefined where all is well. Group sizes have their own check. */
+export function dimsProblem(dims: Omit<ModelDims, 'labels'>): string | undefined {
+  const wrong = Object.entries(dims).find(([, size]) => !Number.isSafeInteger(size) || size < 1);
+  if (wrong) return `${wrong[0]} must be a whole number above 0, found ${wrong[1]}`;
+  const { heads, kvHeads, headDim } = dims;
+  if (heads % kvHeads !== 0) return `kvHeads must divide heads, which is ${heads}, found ${kvHeads}`;
+  if (headDim % headDimStep === 0 && headDim <= maxHeadDim) return undefined;
+  return `headDim must be a multiple of ${headDimStep} and at most ${maxHeadDim}, found ${headDim}`;
+}
+
 /** Element type of scales: small groups have f16 scales. */
 export function scaleType(group: GroupSize): 'F32' | 'F16' {
   return group >= 128 ? 'F32' : 'F16';

@@ -3,13 +3,21 @@
 // of a verdict, and prepares the tokenizer. Streams; the folder appears when all of it is there.
 
 import { basename, join, resolve } from 'node:path';
+import { LlamaGuardError } from '../errors/index.js';
 import { type HfCheckpoint, type HfConfig, openHfCheckpoint } from '../formats/hf-checkpoint.js';
 import { SafetensorsWriter } from '../formats/safetensors-writer.js';
 import type { ModelSource } from '../loading/config.js';
 import { loadAddon } from '../native/load-addon.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { fileSha256 } from './checksum.js';
-import { type ContainerSpec, containerConfig, containerTensors, writeModelFolder, writeText } from './container.js';
+import {
+  type ContainerSpec,
+  containerConfig,
+  containerTensors,
+  dimsProblem,
+  writeModelFolder,
+  writeText,
+} from './container.js';
 import { f32Bytes } from './floats.js';
 import { chooseGroup } from './group.js';
 import { labelRows } from './labels.js';
@@ -111,13 +119,16 @@ interface Job {
   readonly options: ConvertOptions;
 }
 
-function planContainer({ config }: HfCheckpoint, tokenizer: Tokenizer, options: ConvertOptions): ContainerPlan {
-  const labels = labelRows(tokenizer);
+function planContainer({ folder, config }: HfCheckpoint, tokenizer: Tokenizer, options: ConvertOptions): ContainerPlan {
   const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
   const contextLength = Math.min(config.maxPositions, maxContextLength);
+  const dims = { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, contextLength };
+  const problem = dimsProblem(dims);
+  if (problem) throw new LlamaGuardError('ERR_LLAMA_GUARD_UNSUPPORTED_MODEL', `${folder}: ${problem}`);
+  const labels = labelRows(tokenizer);
   const group = chooseGroup(rowLengths(config), options.group);
   return {
-    dims: { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, contextLength, labels: labels.length },
+    dims: { ...dims, labels: labels.length },
     rmsNormEps: config.rmsNormEps,
     rope: { theta: config.ropeTheta, scaling: config.ropeScaling },
     group,

@@ -3,7 +3,8 @@
 
 import { join, resolve } from 'node:path';
 import { loadAddon } from '../native/load-addon.js';
-import { type ContainerSpec, containerConfig, writeModelFolder, writeText } from './container.js';
+import { LlamaGuardError } from '../errors/index.js';
+import { type ContainerSpec, containerConfig, dimsProblem, writeModelFolder, writeText } from './container.js';
 import { chooseGroup } from './group.js';
 import { labelRows } from './labels.js';
 import type { ProgressOptions } from './progress.js';
@@ -53,7 +54,7 @@ const defaults = {
 /**
  * Writes a model folder with random weights. It is marked as a demo: its verdicts mean nothing.
  * @param out the new folder; must not exist or be empty, see `force`
- * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} the group does not divide the rows, or `out` may not be replaced
+ * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} dimensions or group are not possible, or `out` may not be replaced
  * @throws {ERR_LLAMA_GUARD_WRITE_FAILED} the result cannot be written; nothing is left of it
  */
 export async function synthesize(out: string, options: SynthOptions = {}): Promise<SynthReport> {
@@ -83,9 +84,12 @@ type Settings = typeof defaults & SynthOptions;
 
 function describe(settings: Settings, labels: ContainerSpec['labels']): ContainerSpec {
   const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, seed } = settings;
+  const dims = { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, contextLength: 8192 };
+  const problem = dimsProblem(dims);
+  if (problem) throw new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', problem);
   const group = chooseGroup({ hiddenSize, intermediateSize, 'heads * headDim': heads * headDim }, settings.group);
   return {
-    dims: { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, contextLength: 8192, labels: labels.length },
+    dims: { ...dims, labels: labels.length },
     rmsNormEps: 1e-5,
     rope: {
       theta: 500_000,

@@ -92,6 +92,11 @@ describe('convert refuses', () => {
     await expectRefusal(tinyFiles(tinyTensors(), { ...tinyConfig, intermediate_size: 112 }), 'BAD_TENSOR', ['shape [112, 64]']);
   });
 
+  it('heads that the kernels do not take', async () => {
+    const config = { ...tinyConfig, num_attention_heads: 8, num_key_value_heads: 4, head_dim: 8 };
+    await expectRefusal(tinyFiles(tinyTensors(), config), 'UNSUPPORTED_MODEL', ['headDim must be a multiple of 16']);
+  });
+
   it('rows that no group divides', async () => {
     const tensors = tinyTensors();
     for (const [name, tensor] of tensors) {

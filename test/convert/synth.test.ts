@@ -73,8 +73,8 @@ describe('synthesize', () => {
     expect((await weights(8)).equals(first)).to.equal(false);
   });
 
-  it('refuses a vocabulary that is too small and a group that does not divide, and leaves nothing', async () => {
-    for (const options of [{ vocabSize: 4345 }, { group: 256 }]) {
+  it('refuses dimensions that cannot be, and leaves nothing', async () => {
+    for (const options of [{ vocabSize: 4345 }, { group: 256 }, { kvHeads: 3 }, { headDim: 8 }, { layers: 1.5 }, { heads: 0 }]) {
       const out = join(scratch.folder(), 'model');
       const error = await rejection(synthesizeWith(reference, out, { ...tiny, ...options }));
       expect(error).to.have.property('code', 'ERR_LLAMA_GUARD_INVALID_ARGUMENT');
