@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tokenizer for a synthetic model: the demo model's tokens, so that text becomes about as many tokens as in Llama 3's,
-// filled up to the size of the real vocabulary with tokens that no text contains, and Llama 3's 256 control tokens.
+// A tokenizer for a synthetic model: the first of the demo model's tokens, so that text becomes about as many tokens as in
+// Llama 3's, filled up to the size of the real vocabulary with tokens that no text contains, and Llama 3's 256 control
+// tokens.
 
 import { join } from 'node:path';
 import { LlamaGuardError } from '../errors/index.js';
@@ -10,9 +11,12 @@ import { Tokenizer } from '../tokenizer/index.js';
 
 const controlTokens = 256;
 
+/** So many that the official policy is 136 tokens, as in Llama 3's tokenizer. The words of a verdict are among them. */
+const demoTokenCount = 1818;
+
 /**
  * @param vocabSize ids in all, control tokens included
- * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} too few for the demo model's tokens and the control tokens
+ * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} too few for the demo model's tokens that are taken and the control tokens
  */
 export async function synthesizeTokenizer(vocabSize: number): Promise<Tokenizer> {
   const demo = await demoTokens();
@@ -24,14 +28,13 @@ export async function synthesizeTokenizer(vocabSize: number): Promise<Tokenizer>
   return Tokenizer.fromTiktoken(tokens.map((token, rank) => `${Buffer.from(token).toString('base64')} ${rank}`).join('\n'));
 }
 
-/** The demo tokenizer's ordinary tokens by id, from its prepared form; its control tokens have the last ids. */
+/** The first of the demo tokenizer's tokens, by id, from its prepared form. */
 async function demoTokens(): Promise<Uint8Array[]> {
   const file = await openSafetensors(join(packageRoot(), 'models', 'demo', 'tokenizer.safetensors'));
   try {
     const offsets = new Uint32Array((await file.read('token_offsets')).buffer);
     const bytes = await file.read('token_bytes');
-    const ordinary = offsets.length - 1 - (file.tensor('control_ids').shape[0] ?? 0);
-    return Array.from({ length: ordinary }, (_, id) => bytes.subarray(offsets[id], offsets[id + 1]));
+    return Array.from({ length: demoTokenCount }, (_, id) => bytes.subarray(offsets[id], offsets[id + 1]));
   } finally {
     await file.close();
   }

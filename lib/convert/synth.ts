@@ -27,7 +27,7 @@ export interface SynthOptions extends ProgressOptions {
   readonly kvHeads?: number;
   /** Default 64. */
   readonly headDim?: number;
-  /** At least the demo model's tokens and 256 control tokens. Default 128256. */
+  /** At least 2074: tokens of the demo model and 256 control tokens. Default 128256. */
   readonly vocabSize?: number;
   /** Weights that share a scale: 32, 64, 128 or 256. Default: the largest that divides every row. */
   readonly group?: number;

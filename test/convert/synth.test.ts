@@ -7,12 +7,15 @@ import { dirname, join } from 'node:path';
 
 import { synthesizeWith } from '../../lib/convert/synth.js';
 import { openContainer } from '../../lib/loading/container.js';
+import { encodeParts } from '../../lib/prompt/encode.js';
+import { renderPrefix } from '../../lib/prompt/render.js';
+import { defaultTaxonomy } from '../../lib/prompt/taxonomy.js';
 import { readContainer } from '../reference/container.js';
 import { f16ToNumber } from '../reference/numbers.js';
 import * as reference from '../support/reference-pack.js';
 import { Scratch, rejection } from '../support/tiny-checkpoint.js';
 
-const tiny = { layers: 1, hiddenSize: 128, intermediateSize: 256, heads: 4, kvHeads: 2, headDim: 32, vocabSize: 4400, group: 64 };
+const tiny = { layers: 1, hiddenSize: 128, intermediateSize: 256, heads: 4, kvHeads: 2, headDim: 32, vocabSize: 2100, group: 64 };
 
 const deviation = (values: Float64Array): number => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length);
 
@@ -29,12 +32,12 @@ describe('synthesize', () => {
   it('makes a model folder that opens, with the dimensions asked for and 20 labels', async () => {
     const { config, tokenizer } = await openContainer(await made());
     expect(config.dims).to.deep.equal({
-      layers: 1, hiddenSize: 128, intermediateSize: 256, heads: 4, kvHeads: 2, headDim: 32, vocabSize: 4400, contextLength: 8192, labels: 20,
+      layers: 1, hiddenSize: 128, intermediateSize: 256, heads: 4, kvHeads: 2, headDim: 32, vocabSize: 2100, contextLength: 8192, labels: 20,
     });
     expect(config).to.include({ group: 64, embeddingGroup: 64, demo: true });
-    expect(tokenizer.vocabSize).to.equal(4400);
-    expect(tokenizer.controlToken('<|begin_of_text|>')).to.equal(4400 - 256);
-    expect(tokenizer.controlToken('<|eot_id|>')).to.equal(4400 - 256 + 9);
+    expect(tokenizer.vocabSize).to.equal(2100);
+    expect(tokenizer.controlToken('<|begin_of_text|>')).to.equal(2100 - 256);
+    expect(tokenizer.controlToken('<|eot_id|>')).to.equal(2100 - 256 + 9);
   });
 
   it('has weights of the usual size, and sums that are true', async () => {
@@ -58,12 +61,11 @@ describe('synthesize', () => {
     }
   });
 
-  it('makes text into as many tokens as the demo tokenizer does', async () => {
-    const synthetic = (await openContainer(await made())).tokenizer;
-    const demo = (await openContainer('models/demo')).tokenizer;
-    const text = 'Task: Check if there is unsafe content in \'User\' messages. How do I bake a cake for 12 people?\n\n';
-    expect(synthetic.encode(text).length).to.be.within(demo.encode(text).length - 2, demo.encode(text).length + 2);
-    expect(synthetic.decode(synthetic.encode(text))).to.equal(text);
+  it('makes the official policy into as many tokens as Llama 3 does, and any text into tokens and back', async () => {
+    const { tokenizer } = await openContainer(await made());
+    expect(encodeParts(renderPrefix('user', { categories: defaultTaxonomy }), tokenizer)).to.have.length(136);
+    const text = 'How do I bake a cake for 12 people? Nai\u0308ve \u{1f382}\n\n';
+    expect(tokenizer.decode(tokenizer.encode(text))).to.equal(text);
   });
 
   it('depends on the seed alone', async () => {
@@ -74,7 +76,7 @@ describe('synthesize', () => {
   });
 
   it('refuses dimensions that cannot be, and leaves nothing', async () => {
-    for (const options of [{ vocabSize: 4345 }, { group: 256 }, { kvHeads: 3 }, { headDim: 8 }, { layers: 1.5 }, { heads: 0 }]) {
+    for (const options of [{ vocabSize: 2073 }, { group: 256 }, { kvHeads: 3 }, { headDim: 8 }, { layers: 1.5 }, { heads: 0 }]) {
       const out = join(scratch.folder(), 'model');
       const error = await rejection(synthesizeWith(reference, out, { ...tiny, ...options }));
       expect(error).to.have.property('code', 'ERR_LLAMA_GUARD_INVALID_ARGUMENT');
