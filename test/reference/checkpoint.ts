@@ -95,5 +95,6 @@ export function readCheckpoint(
     ropePairing: 'half',
     ropeFrequencies: ropeFrequencies(config),
     labelIds: options.labelIds,
+    group: options.group ?? 1,
   };
 }

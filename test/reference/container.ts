@@ -44,7 +44,8 @@ function readEmbedding(file: TensorFile, v: number, d: number, group: number): F
   const scales = file.read('tok_embeddings.scales', [v, d / group]);
   return Float64Array.from({ length: v * d }, (_, i) => {
     const byte = bytes[i >> 1]!;
-    return ((i & 1 ? byte >> 4 : byte & 15) - 8) * scales[Math.floor(i / group)]!;
+    // An embedding is an f32 by definition, also where the product has more digits.
+    return Math.fround(((i & 1 ? byte >> 4 : byte & 15) - 8) * scales[Math.floor(i / group)]!);
   });
 }
 
@@ -90,5 +91,6 @@ export function readContainer(folder: string): ReferenceModel {
     ropePairing: 'interleaved',
     ropeFrequencies: file.read('rope.freqs', [headDim / 2]),
     labelIds: config.labels.map((label) => label.id),
+    group,
   };
 }

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Llama decoder in double precision, as the formulas have it. Only two things are rounded, because the engine's
-// results are defined with them: the input of each linear layer (INT8) and the cached keys and values (f16).
+// The Llama decoder as the formulas have it, over a given set of operators. In double precision only two things are
+// rounded, because the model is defined with them: the input of each linear layer (INT8), keys and values (f16).
 
-import { matmul } from './matmul.js';
 import type { ReferenceLayer, ReferenceModel } from './model.js';
 import { quantizeRow, roundToF16 } from './numbers.js';
-import { attention, rmsNorm, rope } from './operators.js';
+import { type LinearInput, type Operators, doubleOperators } from './operators.js';
+import { singleOperators } from './single.js';
 
 export interface DecoderOptions {
   /** How a linear layer sees its input: `int8` as the engine does, `float` for an unquantized model. */
   readonly activations: 'int8' | 'float';
   /** How keys and values are kept. */
   readonly kv: 'f16' | 'float';
-  /** `single` rounds the result of every operator to f32: shows how much the outcome owes to that width alone. */
-  readonly results: 'double' | 'single';
+  /** `double` for the mathematics, `single` for the engine's own sequence of f32 operations. */
+  readonly arithmetic: 'double' | 'single';
 }
 
-/** What the engine computes. */
-export const engineRounding: DecoderOptions = { activations: 'int8', kv: 'f16', results: 'double' };
+/** The mathematics of what the engine computes. */
+export const quantizedMathematics: DecoderOptions = { activations: 'int8', kv: 'f16', arithmetic: 'double' };
+/** The engine's contract, bit for bit. */
+export const engineContract: DecoderOptions = { activations: 'int8', kv: 'f16', arithmetic: 'single' };
 /** What a float model computes. */
-export const noRounding: DecoderOptions = { activations: 'float', kv: 'float', results: 'double' };
+export const floatMathematics: DecoderOptions = { activations: 'float', kv: 'float', arithmetic: 'double' };
 
 /** Keys and values of one layer, [position][kvHeads][headDim]. */
 interface Cache {
@@ -27,15 +29,10 @@ interface Cache {
   readonly values: Float64Array;
 }
 
-/** Input of linear layers: each row's values are `steps * inv`. */
-interface LinearInput {
-  readonly steps: Float64Array; // [rows][k]
-  readonly inv: Float64Array; // [rows]
-}
-
 /** One sequence being read by one model. */
 export class ReferenceDecoder {
   private readonly caches: readonly Cache[];
+  private readonly ops: Operators;
   private held = 0;
 
   constructor(
@@ -45,6 +42,7 @@ export class ReferenceDecoder {
   ) {
     const size = capacity * model.dims.kvHeads * model.dims.headDim;
     this.caches = model.layers.map(() => ({ keys: new Float64Array(size), values: new Float64Array(size) }));
+    this.ops = options.arithmetic === 'double' ? doubleOperators : singleOperators;
   }
 
   /** Forgets what follows the first `length` tokens. */
@@ -62,7 +60,7 @@ export class ReferenceDecoder {
     layers.forEach((layer, i) => (x = this.block(layer, this.caches[i]!, x)));
     this.held += tokens.length;
     const last = this.norm(x.subarray((tokens.length - wanted) * d), norm);
-    const logits = this.product(this.input(last, d), output);
+    const logits = this.linear(this.input(last, d), output);
     const labels = output.length / d;
     return Array.from({ length: wanted }, (_, row) => logits.slice(row * labels, (row + 1) * labels));
   }
@@ -70,32 +68,26 @@ export class ReferenceDecoder {
   private block(layer: ReferenceLayer, cache: Cache, x: Float64Array): Float64Array {
     const { hiddenSize: d, intermediateSize: f, heads, kvHeads, headDim } = this.model.dims;
     const normed = this.input(this.norm(x, layer.attentionNorm), d);
-    const q = this.turn(this.product(normed, layer.wq), heads * headDim);
-    const k = this.turn(this.product(normed, layer.wk), kvHeads * headDim);
+    const q = this.turn(this.linear(normed, layer.wq), heads * headDim);
+    const k = this.turn(this.linear(normed, layer.wk), kvHeads * headDim);
     cache.keys.set(this.kept(k), this.held * kvHeads * headDim);
-    cache.values.set(this.kept(this.product(normed, layer.wv)), this.held * kvHeads * headDim);
-    const attended = this.result(attention(q, { ...this.model.dims, position: this.held, ...cache }));
-    const h = this.sum(x, this.product(this.input(attended, heads * headDim), layer.wo));
+    cache.values.set(this.kept(this.linear(normed, layer.wv)), this.held * kvHeads * headDim);
+    const attended = this.ops.attention(q, { heads, kvHeads, headDim, position: this.held, ...cache });
+    const h = this.ops.residual(x, this.linear(this.input(attended, heads * headDim), layer.wo));
 
     const hidden = this.input(this.norm(h, layer.ffnNorm), d);
-    const gate = this.product(hidden, layer.gate);
-    const up = this.product(hidden, layer.up);
-    const gated = this.result(gate.map((g, i) => (g / (1 + Math.exp(-g))) * up[i]!));
-    return this.sum(h, this.product(this.input(gated, f), layer.down));
+    const gated = this.ops.siluMul(this.linear(hidden, layer.gate), this.linear(hidden, layer.up));
+    return this.ops.residual(h, this.linear(this.input(gated, f), layer.down));
   }
 
   private norm(x: Float64Array, weight: Float64Array): Float64Array {
-    return this.result(rmsNorm(x, weight, this.model.dims.rmsNormEps));
+    return this.ops.rmsNorm(x, weight, this.model.dims.rmsNormEps);
   }
 
   private turn(x: Float64Array, width: number): Float64Array {
     const { ropePairing: pairing, ropeFrequencies: frequencies } = this.model;
-    rope(x, { width, position: this.held, pairing, frequencies });
-    return this.result(x);
-  }
-
-  private sum(a: Float64Array, b: Float64Array): Float64Array {
-    return this.result(a.map((x, i) => x + b[i]!));
+    this.ops.rope(x, { width, position: this.held, pairing, frequencies });
+    return x;
   }
 
   private kept(x: Float64Array): Float64Array {
@@ -112,13 +104,7 @@ export class ReferenceDecoder {
     return { steps, inv };
   }
 
-  private product({ steps, inv }: LinearInput, weights: Float64Array): Float64Array {
-    const out = matmul(steps, weights, steps.length / inv.length);
-    const n = out.length / inv.length;
-    return this.result(out.map((value, i) => value * inv[Math.floor(i / n)]!));
-  }
-
-  private result(x: Float64Array): Float64Array {
-    return this.options.results === 'single' ? x.map(Math.fround) : x;
+  private linear(input: LinearInput, weights: Float64Array): Float64Array {
+    return this.ops.linear(input, weights, this.model.group);
   }
 }

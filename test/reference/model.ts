@@ -35,4 +35,6 @@ export interface ReferenceModel {
   /** Angle per position of each pair. */
   readonly ropeFrequencies: Float64Array; // [headDim/2]
   readonly labelIds: readonly number[];
+  /** Inputs that share a scale in a linear layer; without INT4 rounding, 1. */
+  readonly group: number;
 }
