@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every kernel family is tested for, by virtue of its lines in kernels.inc: the scalar kernel has the bits of an
+// independent definition, and every other kernel has the scalar kernel's bits, wherever its operands lie.
+//
+// LLAMA_GUARD_TEST_QUICK=1 takes every seventh case of each group (for emulated processors).
+// LLAMA_GUARD_EXPECT_ISA=name fails unless kernels of that instruction set really ran.
+
+import { type KernelArgs, type KernelLine, type KernelOutputs, type Placement, lab } from './lab.js';
+import { expectSameBits } from './compare.js';
+
+export interface KernelCase {
+  /** Names the case and seeds its operands. */
+  readonly label: string;
+  readonly args: () => KernelArgs;
+}
+
+export interface FamilySuite {
+  /** The definition, written from docs/numerics.md on unpacked operands. */
+  readonly oracle: (args: KernelArgs) => KernelOutputs;
+  /** Cases by what they exercise. */
+  readonly groups: Readonly<Record<string, readonly KernelCase[]>>;
+}
+
+const quick = process.env['LLAMA_GUARD_TEST_QUICK'] === '1';
+export const expectedIsa = process.env['LLAMA_GUARD_EXPECT_ISA'];
+const placements: readonly Placement[] = ['front', 'end', 'odd'];
+
+/** All of `items`, or every seventh in a quick run. */
+export function trim<T>(items: readonly T[]): readonly T[] {
+  return quick ? items.filter((_, i) => i % 7 === 0) : items;
+}
+
+/** The lines of a family's kernels.inc. */
+export function kernelsOf(family: string): KernelLine[] {
+  return lab.kernels().filter((kernel) => kernel.family === family);
+}
+
+/** The family's scalar kernel. */
+export function scalarOf(family: string): string {
+  return kernelsOf(family).find((kernel) => kernel.isa === 'scalar')!.name;
+}
+
+/** Rows of the highest tile of a family, from the kernels' names (`..._12x32_...`). */
+export function highestTile(family: string): number {
+  return Math.max(...kernelsOf(family).map((kernel) => Number(/_(\d+)x\d+_/.exec(kernel.name)![1])));
+}
+
+/** A suite for each kernel of the family; those that this CPU lacks are reported as skipped. */
+export function describeEachKernel(family: string, body: (kernel: KernelLine) => void): void {
+  for (const kernel of kernelsOf(family)) {
+    describe(kernel.name, () => {
+      before(function () {
+        if (!kernel.supported) this.skip();
+      });
+      body(kernel);
+    });
+  }
+}
+
+/** Defines the tests of one family. */
+export function describeFamily(family: string, { oracle, groups }: FamilySuite): void {
+  const scalar = scalarOf(family);
+  const made = new Map<string, { args: KernelArgs; expected: KernelOutputs }>();
+  const ran = new Set<string>();
+
+  function prepared({ label, args }: KernelCase): { args: KernelArgs; expected: KernelOutputs } {
+    let entry = made.get(label);
+    if (entry === undefined) {
+      const operands = args();
+      entry = { args: operands, expected: lab.run(scalar, operands, 'front') };
+      made.set(label, entry);
+    }
+    return entry;
+  }
+
+  describe(family, () => {
+    after(() => made.clear());
+    for (const [title, cases] of Object.entries(groups)) {
+      it(`${scalar} is the definition: ${title}`, () => {
+        for (const one of trim(cases)) {
+          const { args, expected } = prepared(one);
+          expectSameBits(expected, oracle(args), one.label);
+        }
+      });
+    }
+    describeEachKernel(family, ({ name, isa }) => {
+      for (const [title, cases] of Object.entries(groups)) {
+        it(`has the scalar bits: ${title}`, () => {
+          for (const one of trim(cases)) {
+            const { args, expected } = prepared(one);
+            for (const placement of placements) {
+              expectSameBits(lab.run(name, args, placement), expected, `${name}, ${one.label}, ${placement}`);
+            }
+            ran.add(isa);
+          }
+        });
+      }
+    });
+    if (expectedIsa !== undefined) {
+      it(`ran on ${expectedIsa}, as asked for`, () => {
+        if (!ran.has(expectedIsa)) throw new Error(`no ${expectedIsa} kernel of ${family} ran`);
+      });
+    }
+  });
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel lab (native/lab) as TypeScript sees it, and where it is loaded from.
+
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+export type Operand = Uint8Array | Int8Array | Uint16Array | Int16Array | Int32Array | Float32Array;
+/** A kernel's arguments by name; what the lab does not ask for is ignored. */
+export type KernelArgs = Readonly<Record<string, Operand | number | boolean>>;
+export type KernelOutputs = Readonly<Record<string, Operand>>;
+
+/** Where operands lie: at the front guard page, at the end one, or one element before the end. */
+export type Placement = 'front' | 'end' | 'odd';
+
+/** A line of a kernels.inc. */
+export interface KernelLine {
+  readonly family: string;
+  readonly name: string;
+  readonly isa: string;
+  readonly maxRows: number;
+  readonly supported: boolean;
+}
+
+export interface RawCpu {
+  readonly leaf1Ecx?: number;
+  readonly leaf7Ebx?: number;
+  readonly leaf7Ecx?: number;
+  readonly xcr0?: number;
+  readonly hwcap?: number;
+}
+
+export type CpuFeatures = Readonly<Record<string, boolean>>;
+
+export interface IsaState {
+  readonly name: string;
+  readonly compiled: boolean;
+  readonly supported: boolean;
+}
+
+export interface MatrixShape {
+  readonly n: number;
+  readonly k: number;
+  readonly group: number;
+}
+
+export interface KernelLab {
+  kernels(): KernelLine[];
+  select(family: string, machine: string | CpuFeatures, rows: number): string;
+  run(kernel: string, args: KernelArgs, placement: Placement): KernelOutputs;
+  /** Seconds of `iterations` calls together. */
+  time(kernel: string, args: KernelArgs, iterations: number): number;
+  /** Bytes per second of the fastest pass. */
+  readBandwidth(options: { bytes: number; threads: number; passes: number }): number;
+  touch(options: { bytes: number; offset: number; placement: Placement; write?: boolean; sealed?: boolean }): {
+    value: number;
+    intact: boolean;
+  };
+  isas(features?: CpuFeatures): IsaState[];
+  bestIsa(features: CpuFeatures): string;
+  resolveIsa(name: string, features: CpuFeatures): string;
+  interpretX86(raw: RawCpu): CpuFeatures;
+  interpretArm64(raw: RawCpu): CpuFeatures;
+  readRawCpu(): Required<RawCpu>;
+  exp(x: Float32Array): Float32Array;
+  f32FromF16(halves: Uint16Array): Float32Array;
+  f16FromF32(values: Float32Array): Uint16Array;
+  quantizeRows(args: MatrixShape & { rows: Uint8Array; dtype: 'F32' | 'F16' | 'BF16' }): {
+    values: Uint8Array;
+    scales: Uint8Array;
+  };
+  packPanels(args: MatrixShape & { values: Uint8Array; scales: Uint8Array }): {
+    q4: Uint8Array;
+    scales: Uint8Array;
+    sums: Int16Array;
+  };
+  /** All values, [n rounded up to 16][k]. */
+  unpackPanels(args: MatrixShape & { q4: Uint8Array }): Int8Array;
+}
+
+/** Path of the lab's binary: in LLAMA_GUARD_ADDON_DIR where that is set, else in the first build folder that has it. */
+export function labPath(): string {
+  const override = process.env['LLAMA_GUARD_ADDON_DIR'];
+  const folders = override ? [override] : ['build/Release', 'build-cmake/Release'];
+  const files = folders.map((folder) => path.resolve(folder, 'kernel_lab.node'));
+  const found = files.find((file) => existsSync(file));
+  if (found === undefined) throw new Error(`the kernel lab is not built; looked for ${files.join(', ')}`);
+  return found;
+}
+
+export const lab = createRequire(path.resolve('package.json'))(labPath()) as KernelLab;
