@@ -48,7 +48,7 @@ export class LongMerger {
   /** Writes the ids of a piece to `out` from `at` on; returns the position behind the last. */
   merge(bytes: Uint8Array, begin: number, end: number, out: Uint32Array, at: number): number {
     const length = end - begin;
-    if (this.buckets.length === 0) this.buckets = new Int32Array(this.table.maxRank + 1).fill(none);
+    if (this.buckets.length === 0) this.buckets = new Int32Array(this.table.maxRank() + 1).fill(none);
     if (this.symbols.capacity < length) this.symbols = new Symbols(Math.max(length, keptSymbols));
     this.start(bytes, begin, length);
     this.mergeAll();

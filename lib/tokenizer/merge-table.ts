@@ -15,15 +15,10 @@ export const freeSlot = 0xffffffff;
 
 /** Immutable; a view of the words that it is given. */
 export class MergeTable {
-  /** The highest rank in the table. */
-  readonly maxRank: number;
   private readonly mask: number;
 
   constructor(readonly words: Uint32Array) {
     this.mask = words.length / mergeWords - 1;
-    let maxRank = 0;
-    for (let at = rankWord; at < words.length; at += mergeWords) maxRank = Math.max(maxRank, words[at]!);
-    this.maxRank = maxRank;
   }
 
   /**
@@ -46,6 +41,13 @@ export class MergeTable {
       slot = (slot + 1) & mask;
     }
     return -1;
+  }
+
+  /** The highest rank in the table; reads all of it. */
+  maxRank(): number {
+    let maxRank = 0;
+    for (let at = rankWord; at < this.words.length; at += mergeWords) maxRank = Math.max(maxRank, this.words[at]!);
+    return maxRank;
   }
 }
 

@@ -32,6 +32,8 @@ export interface TiktokenOptions {
 export class Tokenizer {
   /** Ids are below this number. */
   readonly vocabSize: number;
+  /** UTF-8 bytes of the longest token: a text of n bytes has at least n / maxTokenBytes tokens. */
+  readonly maxTokenBytes: number;
   /** Ids of the control tokens by name. */
   readonly controlTokens: ReadonlyMap<string, number>;
   private readonly shortMerger: ShortMerger;
@@ -46,6 +48,7 @@ export class Tokenizer {
     const { vocabulary, merges, controlIds } = tables;
     const byteIds = vocabulary.byteIds();
     this.vocabSize = vocabulary.size;
+    this.maxTokenBytes = vocabulary.maxTokenBytes;
     this.shortMerger = new ShortMerger(merges, byteIds);
     this.longMerger = new LongMerger(merges, byteIds);
     this.controlTokens = new Map(Array.from(controlIds, (id) => [this.utf8Decoder.decode(vocabulary.bytesOf(id)), id]));
@@ -107,7 +110,7 @@ export class Tokenizer {
   /** The id of the one ordinary token that is exactly this text. */
   tokenId(text: string): number | undefined {
     const bytes = this.utf8Encoder.encode(text);
-    const id = bytes.length > this.tables.vocabulary.maxTokenBytes ? -1 : this.tables.vocabulary.find(bytes, 0, bytes.length);
+    const id = bytes.length > this.maxTokenBytes ? -1 : this.tables.vocabulary.find(bytes, 0, bytes.length);
     return id < 0 ? undefined : id;
   }
 
@@ -149,7 +152,7 @@ export class Tokenizer {
   private encodePiece(begin: number, end: number, count: number): number {
     const { tables, textBytes, ids } = this;
     const length = end - begin;
-    if (tables.ignoreMerges && length <= tables.vocabulary.maxTokenBytes) {
+    if (tables.ignoreMerges && length <= this.maxTokenBytes) {
       const id = tables.vocabulary.find(textBytes, begin, end);
       if (id >= 0) {
         ids[count] = id;
