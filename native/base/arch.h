@@ -15,3 +15,11 @@
 
 #define LG_RESTRICT __restrict__
 #define LG_ALWAYS_INLINE inline __attribute__((always_inline))
+
+// In front of a loop over registers: without it gcc unrolls such loops only after it has decided that the array of
+// accumulators lives in memory, and every step loads and stores it.
+#if defined(__clang__)
+#define LG_UNROLL _Pragma("unroll")
+#else
+#define LG_UNROLL _Pragma("GCC unroll 32")
+#endif

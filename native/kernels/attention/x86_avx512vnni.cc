@@ -60,16 +60,22 @@ void WidenBlock(const AttentionArgs& a, size_t block, size_t keys, const Work& w
 template <int H, int V>
 LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const float* keys, float* scores) {
   __m512 acc[H][V];
+  LG_UNROLL
   for (int h = 0; h < H; ++h) {
+    LG_UNROLL
     for (int v = 0; v < V; ++v) acc[h][v] = _mm512_setzero_ps();
   }
   for (size_t d = 0; d < head_dim; ++d) {
+    LG_UNROLL
     for (int h = 0; h < H; ++h) {
       const __m512 one = _mm512_set1_ps(q[h * head_dim + d]);
+      LG_UNROLL
       for (int v = 0; v < V; ++v) acc[h][v] = _mm512_fmadd_ps(one, _mm512_load_ps(keys + d * kKeyBlock + 16 * v), acc[h][v]);
     }
   }
+  LG_UNROLL
   for (int h = 0; h < H; ++h) {
+    LG_UNROLL
     for (int v = 0; v < V; ++v) _mm512_store_ps(scores + h * kKeyBlock + 16 * v, acc[h][v]);
   }
 }
@@ -98,16 +104,22 @@ LG_ALWAYS_INLINE float Probabilities(float* scores, size_t keys, float* max, flo
 template <int H, int V>
 LG_ALWAYS_INLINE void Outputs(const float* p, size_t keys, const float* values, size_t head_dim, const float* keep, float* out) {
   __m512 acc[H][V];
+  LG_UNROLL
   for (int h = 0; h < H; ++h) {
+    LG_UNROLL
     for (int v = 0; v < V; ++v) acc[h][v] = _mm512_mul_ps(_mm512_load_ps(out + h * head_dim + 16 * v), _mm512_set1_ps(keep[h]));
   }
   for (size_t j = 0; j < keys; ++j) {
+    LG_UNROLL
     for (int h = 0; h < H; ++h) {
       const __m512 one = _mm512_set1_ps(p[h * kKeyBlock + j]);
+      LG_UNROLL
       for (int v = 0; v < V; ++v) acc[h][v] = _mm512_fmadd_ps(one, _mm512_load_ps(values + j * head_dim + 16 * v), acc[h][v]);
     }
   }
+  LG_UNROLL
   for (int h = 0; h < H; ++h) {
+    LG_UNROLL
     for (int v = 0; v < V; ++v) _mm512_store_ps(out + h * head_dim + 16 * v, acc[h][v]);
   }
 }

@@ -2,9 +2,10 @@
 // q4q8_matmul with vpdpbusd. A panel is one register of 16 outputs; weights are the unsigned operand (0..15), activations
 // the signed one, broadcast four at a time. vpdpbusd does not saturate: four products of at most 15 * 128 fit int32.
 //
-// 12x32 tile: 12 rows x 2 panels = 24 accumulators, 4 registers of unpacked weights, the nibble mask and one broadcast:
-// 30 of 32. A step of 8 inputs is 2 weight loads, 6 unpack operations and 24 broadcasts for 48 vpdpbusd, so that the
-// multiplier port is the bound. The float accumulators wait in L1: they are touched once a group.
+// 8x32 tile: 8 rows x 2 panels = 16 accumulators, 4 registers of unpacked weights, the nibble mask and one broadcast: 22 of
+// 32. A step of 8 inputs is 2 weight loads, 6 unpack operations and 16 broadcasts for 32 vpdpbusd, so that the multiplier
+// is the bound. Taller tiles measured no faster, and from 11 rows on gcc 12 spills accumulators. The float accumulators wait
+// in L1: they are touched once a group.
 #include <immintrin.h>
 #include <string.h>
 
@@ -40,42 +41,55 @@ LG_ALWAYS_INLINE void Tile(const Q4Q8MatmulArgs& a, size_t row, size_t panel, fl
   const int8_t* q = a.a.q + row * a.a.q_stride;
   const uint8_t* w = b.q4 + panel * panel_bytes;
   alignas(64) float totals[R][P][16];
+  LG_UNROLL
   for (int r = 0; r < R; ++r) {
+    LG_UNROLL
     for (int p = 0; p < P; ++p) _mm512_store_ps(totals[r][p], _mm512_setzero_ps());
   }
   for (size_t g = 0; g < groups; ++g) {
     __m512i acc[R][P];
     __m512i pairs[P];
+    LG_UNROLL
     for (int p = 0; p < P; ++p) pairs[p] = LoadSumPairs(b, ((panel + p) * groups + g) * 16);
+    LG_UNROLL
     for (int r = 0; r < R; ++r) {
       const __m512i corr = _mm512_set1_epi32(a.a.corr[(row + r) * a.a.corr_stride + g]);
+      LG_UNROLL
       for (int p = 0; p < P; ++p) acc[r][p] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), pairs[p], corr);
     }
     for (size_t step = 0; step < b.group / kStepInputs; ++step, q += kStepInputs, w += kStepBytes) {
       __m512i low[P], high[P];
+      LG_UNROLL
       for (int p = 0; p < P; ++p) {
         const __m512i both = _mm512_loadu_si512(w + p * panel_bytes);
         if (R <= 2) _mm_prefetch(reinterpret_cast<const char*>(w + p * panel_bytes + 2048), _MM_HINT_T0);
         low[p] = _mm512_and_si512(both, low_nibbles);
         high[p] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles);
       }
+      LG_UNROLL
       for (int r = 0; r < R; ++r) {
         const __m512i first = Broadcast4(q + r * a.a.q_stride);
+        LG_UNROLL
         for (int p = 0; p < P; ++p) acc[r][p] = _mm512_dpbusd_epi32(acc[r][p], low[p], first);
         const __m512i second = Broadcast4(q + r * a.a.q_stride + 4);
+        LG_UNROLL
         for (int p = 0; p < P; ++p) acc[r][p] = _mm512_dpbusd_epi32(acc[r][p], high[p], second);
       }
     }
+    LG_UNROLL
     for (int p = 0; p < P; ++p) {
       const __m512 scales = LoadScales(b, ((panel + p) * groups + g) * 16);
+      LG_UNROLL
       for (int r = 0; r < R; ++r) {
         const __m512 total = _mm512_load_ps(totals[r][p]);
         _mm512_store_ps(totals[r][p], _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc[r][p]), scales, total));
       }
     }
   }
+  LG_UNROLL
   for (int r = 0; r < R; ++r) {
     const __m512 inv = _mm512_set1_ps(a.a.inv[row + r]);
+    LG_UNROLL
     for (int p = 0; p < P; ++p) {
       _mm512_storeu_ps(c + r * a.c_stride + p * 16, _mm512_mul_ps(_mm512_load_ps(totals[r][p]), inv));
     }
@@ -88,11 +102,9 @@ void TileOf(const Q4Q8MatmulArgs& a, size_t row, size_t panel, float* c) {
   Tile<R, P>(a, row, panel, c);
 }
 
-constexpr size_t kMaxRows = 12;
-constexpr TileFn kPairTiles[kMaxRows] = {TileOf<1, 2>, TileOf<2, 2>, TileOf<3, 2>,  TileOf<4, 2>,  TileOf<5, 2>,  TileOf<6, 2>,
-                                         TileOf<7, 2>, TileOf<8, 2>, TileOf<9, 2>, TileOf<10, 2>, TileOf<11, 2>, TileOf<12, 2>};
-constexpr TileFn kSingleTiles[kMaxRows] = {TileOf<1, 1>, TileOf<2, 1>, TileOf<3, 1>,  TileOf<4, 1>,  TileOf<5, 1>,  TileOf<6, 1>,
-                                           TileOf<7, 1>, TileOf<8, 1>, TileOf<9, 1>, TileOf<10, 1>, TileOf<11, 1>, TileOf<12, 1>};
+constexpr size_t kMaxRows = 8;
+constexpr TileFn kPairTiles[kMaxRows] = {TileOf<1, 2>, TileOf<2, 2>, TileOf<3, 2>, TileOf<4, 2>, TileOf<5, 2>, TileOf<6, 2>, TileOf<7, 2>, TileOf<8, 2>};
+constexpr TileFn kSingleTiles[kMaxRows] = {TileOf<1, 1>, TileOf<2, 1>, TileOf<3, 1>, TileOf<4, 1>, TileOf<5, 1>, TileOf<6, 1>, TileOf<7, 1>, TileOf<8, 1>};
 
 // All rows over P panels, in tiles of nearly equal height.
 void Rows(const Q4Q8MatmulArgs& a, const TileFn* tiles, size_t panel, float* c) {
@@ -111,7 +123,7 @@ void q4q8_matmul_1x16_avx512vnni(const Q4Q8MatmulArgs& a) {
   for (size_t p = 0; p < a.panel_count; ++p) Rows(a, kSingleTiles, a.first_panel + p, a.c + p * 16);
 }
 
-void q4q8_matmul_12x32_avx512vnni(const Q4Q8MatmulArgs& a) {
+void q4q8_matmul_8x32_avx512vnni(const Q4Q8MatmulArgs& a) {
   size_t p = 0;
   for (; p + 2 <= a.panel_count; p += 2) Rows(a, kPairTiles, a.first_panel + p, a.c + p * 16);
   if (p < a.panel_count) Rows(a, kSingleTiles, a.first_panel + p, a.c + p * 16);
