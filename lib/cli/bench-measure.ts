@@ -145,10 +145,11 @@ function verdict(guard: LlamaGuard, text: string): Promise<ModerationResult> {
   return guard.moderate(text, { threshold: 1 });
 }
 
-/** Token ids spread over the vocabulary (a multiplicative hash of the position), the same in every run. */
+/** Ids as the guard meets them: those of a prompt, over and over. They decide which embedding rows become resident. */
 function someTokens(judge: Judge, count: number): Uint32Array {
-  const { vocabSize } = judge.info.dims;
-  return Uint32Array.from({ length: count }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 0) % vocabSize);
+  const { prefix, rest } = judge.prepare('Which of these two trains is the faster one?', callSettings(undefined));
+  const prompt = [...prefix, ...rest];
+  return Uint32Array.from({ length: count }, (_, i) => prompt[i % prompt.length] ?? 0);
 }
 
 /**
