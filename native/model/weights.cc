@@ -120,6 +120,7 @@ Status LoadWeights(const std::string& path, const ModelConfig& c, const std::vec
   LG_RETURN_IF_ERROR(MappedFile::Open(path, &weights->file));
   const Reader reader(*weights->file, path, tensors);
   LG_RETURN_IF_ERROR(reader.Find("tok_embeddings.q4", "U8", {c.vocab, c.hidden / 2}, &weights->tok_embeddings.q4));
+  weights->file->AdviseRandom(weights->tok_embeddings.q4, c.vocab * c.hidden / 2);
   LG_RETURN_IF_ERROR(reader.FindScales("tok_embeddings.scales", {c.vocab, c.hidden / c.embedding_group}, c.embedding_group,
                                        &weights->tok_embeddings.scales));
   weights->layers.resize(c.layers);

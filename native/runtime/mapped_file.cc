@@ -9,6 +9,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
+#include <tuple>
 
 namespace lg {
 namespace {
@@ -16,6 +19,29 @@ namespace {
 Status SystemError(const std::string& path, int error) {
   const char* code = error == ENOENT || error == ENOTDIR ? kModelNotFound : error == ENOMEM ? kOutOfMemory : kUnreadable;
   return Status::Error(code, "Cannot map " + path + " (" + std::strerror(error) + ")");
+}
+
+// What tells whether a path still means the file that was mapped: device, inode, size, time of change.
+using FileKey = std::tuple<dev_t, ino_t, off_t, int64_t>;
+
+FileKey KeyOf(const struct stat& info) {
+#if defined(__APPLE__)
+  const struct timespec& changed = info.st_ctimespec;
+#else
+  const struct timespec& changed = info.st_ctim;
+#endif
+  return {info.st_dev, info.st_ino, info.st_size, static_cast<int64_t>(changed.tv_sec) * 1000000000 + changed.tv_nsec};
+}
+
+struct Registry {
+  std::mutex mutex;
+  std::map<FileKey, std::weak_ptr<const MappedFile>> files;
+};
+
+// Never destroyed: worker threads may still let go of mappings while the process exits.
+Registry& OpenFiles() {
+  static Registry* const registry = new Registry;
+  return *registry;
 }
 
 }  // namespace
@@ -29,12 +55,28 @@ Status MappedFile::Open(const std::string& path, std::shared_ptr<const MappedFil
     return Status::Error(kUnreadable, "Expected " + path + " to be a regular file that is not empty");
   }
   const size_t size = static_cast<size_t>(info.st_size);
+  Registry& registry = OpenFiles();
+  const std::lock_guard<std::mutex> lock(registry.mutex);
+  std::weak_ptr<const MappedFile>& known = registry.files[KeyOf(info)];
+  *file = known.lock();
+  if (*file != nullptr) {
+    close(fd);
+    return Status::Ok();
+  }
   void* data = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   const int error = errno;
   close(fd);  // the mapping keeps the file
   if (data == MAP_FAILED) return SystemError(path, error);
   file->reset(new MappedFile(static_cast<const uint8_t*>(data), size));
+  known = *file;
   return Status::Ok();
+}
+
+void MappedFile::AdviseRandom(const uint8_t* begin, size_t bytes) const {
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+  const uintptr_t last = (reinterpret_cast<uintptr_t>(begin) + bytes) / page * page;
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_RANDOM);  // a hint: failure costs speed only
 }
 
 MappedFile::~MappedFile() { munmap(const_cast<uint8_t*>(data_), size_); }

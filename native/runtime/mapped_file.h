@@ -11,13 +11,17 @@
 
 namespace lg {
 
-// Owns the mapping. Const after opening; may be read from any thread.
+// Owns the mapping. Const after opening; may be read from any thread. Opening a file that this process has mapped already
+// gives the same mapping, so that models loaded side by side, in worker threads too, share it.
 class MappedFile {
  public:
   static Status Open(const std::string& path, std::shared_ptr<const MappedFile>* file);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
+
+  // Rows of [begin, begin + bytes) will be read here and there: the system should not read ahead around them.
+  void AdviseRandom(const uint8_t* begin, size_t bytes) const;
 
   const uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
