@@ -35,7 +35,7 @@ export function isaDefines(sources, arch) {
 
 /** Compiler and linker flags of the sanitizers named in LG_SANITIZE, such as "address,undefined". */
 export function sanitizeFlags(wanted = process.env.LG_SANITIZE) {
-  return wanted ? [`-fsanitize=${wanted}`, '-fno-sanitize-recover=undefined', '-g', '-fno-omit-frame-pointer'] : [];
+  return wanted ? [`-fsanitize=${wanted}`, '-fno-sanitize-recover=undefined', '-g', '-O1', '-fno-omit-frame-pointer'] : [];
 }
 
 function answer([what, name, arch]) {
