@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A 64-byte aligned block of memory that reports failure instead of throwing. Contents are not initialised.
+// Large blocks are mapped on their own, so that they go back to the system when they go: malloc keeps one arena for each
+// thread that ever allocated, and passes run on whichever thread of Node's pool is free.
 #pragma once
+
+#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -26,16 +30,19 @@ class AlignedBuffer {
   }
   AlignedBuffer(const AlignedBuffer&) = delete;
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
-  ~AlignedBuffer() { std::free(data_); }
+  ~AlignedBuffer() { Free(); }
 
   // Replaces the contents by `size` elements; false (and empty) when memory is short.
   bool Allocate(size_t size) {
-    std::free(data_);
-    data_ = nullptr;
-    size_ = 0;
+    Free();
     if (size > (SIZE_MAX - kAlignment) / sizeof(T)) return false;
-    void* memory = nullptr;  // posix_memalign: bionic has aligned_alloc only from API 28
-    if (posix_memalign(&memory, kAlignment, size * sizeof(T) + kAlignment) != 0) return false;
+    void* memory = nullptr;
+    if (IsMapped(size)) {
+      memory = mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (memory == MAP_FAILED) return false;
+    } else if (posix_memalign(&memory, kAlignment, size * sizeof(T) + kAlignment) != 0) {
+      return false;  // bionic has aligned_alloc only from API 28
+    }
     data_ = static_cast<T*>(memory);
     size_ = size;
     return true;
@@ -50,6 +57,19 @@ class AlignedBuffer {
   const T& operator[](size_t i) const { return data_[i]; }
 
  private:
+  static constexpr size_t kMappedBytes = 256 * 1024;
+  static bool IsMapped(size_t size) { return size * sizeof(T) >= kMappedBytes; }
+
+  void Free() {
+    if (data_ != nullptr && IsMapped(size_)) {
+      munmap(data_, size_ * sizeof(T));
+    } else {
+      std::free(data_);
+    }
+    data_ = nullptr;
+    size_ = 0;
+  }
+
   T* data_ = nullptr;
   size_t size_ = 0;
 };
