@@ -7,17 +7,23 @@ export const f = Math.fround;
 const double = new Float64Array(1);
 const words = new Uint32Array(double.buffer); // little endian: word 0 is the low one
 
-/**
- * f32 fused multiply-add. The product of two f32 is exact in double; the sum is rounded to odd (the neighbour whose
- * last bit is 1 stands for "somewhere between"), after which rounding to f32 is right.
- */
+/** f32 fused multiply-add: the product of two f32 is exact in double. */
 export function fma(a: number, b: number, c: number): number {
-  const product = a * b;
+  return roundedSum(a * b, c);
+}
+
+/**
+ * The f32 nearest to the exact sum of two doubles. Rounding to double first only matters where it ends half way between
+ * two f32 (or among subnormals): there the sum is rounded to odd (the neighbour whose last bit is 1 stands for "somewhere
+ * between"), after which rounding to f32 is right.
+ */
+export function roundedSum(product: number, c: number): number {
   const sum = product + c;
+  double[0] = sum;
+  if ((words[0]! & 0x1fffffff) !== 0x10000000 && Math.abs(sum) >= 2 ** -126) return f(sum);
   const part = sum - product;
   const error = product - (sum - part) + (c - part);
   if (error === 0 || !Number.isFinite(sum)) return f(sum);
-  double[0] = sum;
   if ((words[0]! & 1) === 0) {
     if (error > 0 === sum > 0) words[0]! += 1;
     else if (words[0]!-- === 0) words[1]! -= 1;

@@ -2,6 +2,7 @@
 // The operators in the single precision of docs/numerics.md: the same float operations in the same order, so that a
 // decoder made of them must give the engine's bits. Values are f32 held in doubles; every step is rounded explicitly.
 
+import { exp, f, fma, roundedSum, sumLanes } from '../native/f32.js';
 import {
   type AttentionOptions,
   type LinearInput,
@@ -11,60 +12,13 @@ import {
   forEachPair,
 } from './operators.js';
 
-const f = Math.fround;
-const float64 = new Float64Array(1);
-const words = new Uint32Array(float64.buffer);
-
-/**
- * The f32 nearest to the exact sum of `product` and `c`. The double sum may have been rounded onto the middle between
- * two f32; then the part that it lost decides. (Machines are little endian here: word 0 is the low one.)
- */
-function roundedSum(product: number, c: number): number {
-  const sum = product + c;
-  const near = f(sum);
-  float64[0] = sum;
-  if ((words[0]! & 0x1fffffff) !== 0x10000000) return near;
-  const back = sum - product;
-  const lost = product - (sum - back) + (c - back);
-  const other = 2 * sum - near;
-  if (lost === 0) return near;
-  return lost > 0 ? Math.max(near, other) : Math.min(near, other);
-}
-
-/** Fused multiply-add of f32: the product of two f32 is exact in a double. */
-function fma(a: number, b: number, c: number): number {
-  return roundedSum(a * b, c);
-}
-
-/** Combines 16 partial sums by halves. */
-function tree(lanes: Float64Array): number {
-  const sums = Float64Array.from(lanes);
-  for (let half = 8; half >= 1; half /= 2) {
-    for (let j = 0; j < half; j++) sums[j] = f(sums[j]! + sums[j + half]!);
-  }
-  return sums[0]!;
-}
-
-const log2e = f(Math.LOG2E);
-const ln2Low = f(2.1219444e-4);
-const taylor = [1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1, 1].map(f);
-
-/** The contract's exponential. */
-export function exp(value: number): number {
-  const x = Math.min(Math.max(value, -87), 88);
-  const n = f(f(f(x * log2e) + 12582912) - 12582912);
-  const r = fma(n, ln2Low, fma(n, -0.693359375, x));
-  const p = taylor.reduce((sum, coefficient) => fma(sum, r, coefficient));
-  return f(p * 2 ** n);
-}
-
 function rmsNorm(x: Float64Array, weight: Float64Array, eps: number): Float64Array {
   const d = weight.length;
   const y = new Float64Array(x.length);
   for (let begin = 0; begin < x.length; begin += d) {
-    const lanes = new Float64Array(16);
+    const lanes = new Float32Array(16);
     for (let i = 0; i < d; i++) lanes[i % 16] = fma(x[begin + i]!, x[begin + i]!, lanes[i % 16]!);
-    const r = f(1 / f(Math.sqrt(f(f(tree(lanes) / d) + f(eps)))));
+    const r = f(1 / f(Math.sqrt(f(f(sumLanes(lanes) / d) + f(eps)))));
     for (let i = 0; i < d; i++) y[begin + i] = f(f(x[begin + i]! * r) * weight[i]!);
   }
   return y;
@@ -89,7 +43,7 @@ function attention(q: Float64Array, options: AttentionOptions): Float64Array {
   const scale = f(1 / Math.sqrt(headDim));
   return forEachHead(q, options, ({ query, count, stride, column }) => {
     const scaled = query.map((x) => f(x * scale));
-    const lanes = new Float64Array(16);
+    const lanes = new Float32Array(16);
     const out = new Float64Array(headDim);
     let most = -3e38;
     for (let begin = 0; begin < count; begin += blockKeys) {
@@ -112,7 +66,7 @@ function attention(q: Float64Array, options: AttentionOptions): Float64Array {
         for (let i = 0; i < headDim; i++) out[i] = fma(powers[j]!, values[from + i]!, out[i]!);
       }
     }
-    const inverse = f(1 / tree(lanes));
+    const inverse = f(1 / sumLanes(lanes));
     return out.map((x) => f(x * inverse));
   });
 }

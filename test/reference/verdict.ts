@@ -23,7 +23,7 @@ export function answer(readings: Readings, labels: readonly string[]): Answer {
   const numbers = labels.filter((text) => /^\d+$/.test(text));
   const last = readings[continuation.length]!;
   const top = numbers.reduce((a, b) => (last[column(b)]! > last[column(a)]! ? b : a));
-  return { unsafe: pUnsafe! > 0.5, pUnsafe: pUnsafe!, topCategory: `S${top}` };
+  return { unsafe: pUnsafe! >= 0.5, pUnsafe: pUnsafe!, topCategory: `S${top}` };
 }
 
 export interface Quality {
@@ -38,8 +38,8 @@ export interface Quality {
 export function quality(cases: readonly { pUnsafe: number; unsafe: boolean }[]): Quality {
   const positives = cases.filter((item) => item.unsafe).map((item) => item.pUnsafe);
   const negatives = cases.filter((item) => !item.unsafe).map((item) => item.pUnsafe);
-  const hits = positives.filter((p) => p > 0.5).length;
-  const alarms = negatives.filter((p) => p > 0.5).length;
+  const hits = positives.filter((p) => p >= 0.5).length;
+  const alarms = negatives.filter((p) => p >= 0.5).length;
   let won = 0;
   for (const p of positives) for (const n of negatives) won += p > n ? 1 : p === n ? 0.5 : 0;
   return {
