@@ -14,6 +14,8 @@
     "defines": [
       "NAPI_VERSION=8",
       "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
+      # A worker thread that is being terminated takes no exception; without this the whole process would end.
+      "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
       "<!@(node tools/sources.mjs isa-defines <(target_arch))",
     ],
     "cflags_cc": [

@@ -28,7 +28,9 @@ export function makefile(arch) {
   const require = createRequire(import.meta.url);
   const sources = readSources();
   const includes = ['native', require('node-api-headers').include_dir, require('node-addon-api').include_dir];
-  const defines = ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS', ...isaDefines(sources, arch)];
+  // The third: a worker thread that is being terminated takes no exception; the whole process would end.
+  const api = ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'];
+  const defines = [...api, ...isaDefines(sources, arch)];
   const sanitize = sanitizeFlags();
   if (sanitize.length === 0) defines.push('NDEBUG');
   const flags = [
