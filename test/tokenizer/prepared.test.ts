@@ -34,7 +34,9 @@ function replaceWords(tensors: Tensors, name: string, values: Uint32Array): void
   tensors.set(name, { dtype: 'U32', shape: name === 'merge_slots' ? [values.length / 4, 4] : [values.length], data: new Uint8Array(values.buffer) });
 }
 
-describe('prepared tokenizer', () => {
+describe('prepared tokenizer', function () {
+  this.timeout(300_000);
+
   it('is what the documentation lists', () => {
     const { metadata, tensors } = source.toTensors();
     expect(metadata).to.deep.equal({ format: 'llama-guard-int4 tokenizer', version: '1' });

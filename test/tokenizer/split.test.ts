@@ -30,7 +30,9 @@ function matches(pattern: string): Set<string> {
   return found;
 }
 
-describe('split pattern', () => {
+describe('split pattern', function () {
+  this.timeout(300_000);
+
   it('is the one that Meta publishes', () => {
     expect(splitPattern).to.equal(llama3Pattern);
   });

@@ -34,7 +34,9 @@ function renderPrompt(messages: Example['messages']): (string | { control: strin
   ];
 }
 
-describe('tokenizer', () => {
+describe('tokenizer', function () {
+  this.timeout(300_000);
+
   describe('with the vocabulary of Llama 3', () => {
     let tokenizer: Tokenizer;
     before(() => { tokenizer = Tokenizer.fromTiktoken(llama3TiktokenText()); });
