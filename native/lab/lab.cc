@@ -97,16 +97,17 @@ Napi::Value Run(const Napi::CallbackInfo& info) {
   return call->Outputs(info.Env());
 }
 
-// time(name, args, iterations): seconds that the calls took together, after one that is not counted.
-Napi::Value Time(const Napi::CallbackInfo& info) {
-  const std::unique_ptr<Call> call = MakeCall(info, Placement::front);
+// prepare(name, args): a function of a number of iterations that runs the kernel so often and returns the seconds it took.
+Napi::Value Prepare(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Call> call = MakeCall(info, Placement::front);
   if (call == nullptr) return info.Env().Undefined();
-  const int64_t iterations = info[2].ToNumber().Int64Value();
-  call->Run();
-  const auto start = std::chrono::steady_clock::now();
-  for (int64_t i = 0; i < iterations; ++i) call->Run();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return Napi::Number::New(info.Env(), seconds.count());
+  return Napi::Function::New(info.Env(), [call](const Napi::CallbackInfo& inner) -> Napi::Value {
+    const int64_t iterations = inner[0].ToNumber().Int64Value();
+    const auto start = std::chrono::steady_clock::now();
+    for (int64_t i = 0; i < iterations; ++i) call->Run();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    return Napi::Number::New(inner.Env(), seconds.count());
+  });
 }
 
 // readBandwidth({bytes, threads, passes}): bytes per second.
@@ -148,7 +149,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("kernels", Napi::Function::New(env, Kernels));
   exports.Set("select", Napi::Function::New(env, Select));
   exports.Set("run", Napi::Function::New(env, Run));
-  exports.Set("time", Napi::Function::New(env, Time));
+  exports.Set("prepare", Napi::Function::New(env, Prepare));
+  exports.Set("compiler", Napi::String::New(env, __VERSION__));
   exports.Set("readBandwidth", Napi::Function::New(env, Bandwidth));
   exports.Set("touch", Napi::Function::New(env, Touch));
   AddMachine(env, exports);

@@ -2,6 +2,8 @@
 // Which kernels run on which CPU, as a table: machines are made of the feature words that Linux prints in
 // /proc/cpuinfo, placed by the processor manuals' bit numbers.
 
+import { readFileSync } from 'node:fs';
+
 import { expect } from 'chai';
 
 import { expectedIsa } from './families.js';
@@ -167,6 +169,12 @@ describe('selection', () => {
     const lines = lab.kernels();
     for (const { family, name, isa } of lines) expect(name).to.match(new RegExp(`^${family}_\\d+x\\d+_${isa}$`));
     expect(new Set(lines.map((line) => line.name)).size).to.equal(lines.length);
+  });
+
+  it('docs/dispatch.md lists every kernel', () => {
+    const page = readFileSync('docs/dispatch.md', 'utf8');
+    const absent = lab.kernels().filter(({ name }) => !page.includes(`\`${name}\``));
+    expect(absent, 'run node tools/kernel-table.mjs').to.deep.equal([]);
   });
 
   it('features and the name of their best instruction set select the same', () => {

@@ -45,11 +45,13 @@ export interface MatrixShape {
 }
 
 export interface KernelLab {
+  /** The compiler's own name of its version. */
+  readonly compiler: string;
   kernels(): KernelLine[];
   select(family: string, machine: string | CpuFeatures, rows: number): string;
   run(kernel: string, args: KernelArgs, placement: Placement): KernelOutputs;
-  /** Seconds of `iterations` calls together. */
-  time(kernel: string, args: KernelArgs, iterations: number): number;
+  /** A function that runs the kernel `iterations` times in C++ and returns the seconds that took. */
+  prepare(kernel: string, args: KernelArgs): (iterations: number) => number;
   /** Bytes per second of the fastest pass. */
   readBandwidth(options: { bytes: number; threads: number; passes: number }): number;
   touch(options: { bytes: number; offset: number; placement: Placement; write?: boolean; sealed?: boolean }): {

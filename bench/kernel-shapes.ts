@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel benchmark measures: shapes of Llama Guard 3-1B-INT4 (hidden 2048, feed-forward 6400, heads of 64, four
+// query heads for a kv head, groups of 256) with operands for each, and how much work and memory they stand for.
+
+import type { KernelArgs } from '../test/native/lab.js';
+import { Random } from '../test/native/random.js';
+
+export interface BenchShape {
+  readonly family: string;
+  readonly label: string;
+  /** Rows, by which the engine would choose a kernel. */
+  readonly rows: number;
+  /** Multiplications and additions of one call; 0 where that says nothing. */
+  readonly operations: number;
+  /** Bytes that one call reads and writes at least once. */
+  readonly bytes: number;
+  readonly args: () => KernelArgs;
+}
+
+const k = 2048;
+const group = 256;
+
+/** Random bytes, made of one block that repeats: making them must not take longer than measuring. */
+function noise(label: string, bytes: number): Uint8Array<ArrayBuffer> {
+  const random = new Random(label);
+  const block = Uint8Array.from({ length: Math.min(bytes, 1 << 16) }, () => random.word());
+  const all = new Uint8Array(bytes);
+  for (let at = 0; at < bytes; at += block.length) all.set(block.subarray(0, bytes - at), at);
+  return all;
+}
+
+function matmul(label: string, m: number, n: number): BenchShape {
+  const [panels, groups] = [n / 16, k / group];
+  const weightBytes = (n * k) / 2 + n * groups * (4 + 2);
+  const args = (): KernelArgs => {
+    const random = new Random(label);
+    return {
+      m, k, group, panels, firstPanel: 0, panelCount: panels, qStride: k, corrStride: groups, cStride: n,
+      q: new Int8Array(noise(`${label} q`, m * k).buffer),
+      corr: new Int32Array(m * groups).fill(5 << 16 | 3),
+      inv: random.reals(m, 0.01, 0.02),
+      q4: noise(`${label} q4`, (n * k) / 2),
+      scales: new Uint8Array(new Float32Array(n * groups).fill(0.01).buffer),
+      sums: new Int16Array(n * groups).fill(-100),
+    };
+  };
+  const bytes = weightBytes + m * k + m * n * 4;
+  return { family: 'q4q8_matmul', label: `${label}: ${m} x ${n} x ${k}`, rows: m, operations: 2 * m * n * k, bytes, args };
+}
+
+function attention(rows: number, firstPosition: number): BenchShape {
+  const [heads, headDim] = [4, 64];
+  const blocks = Math.ceil((firstPosition + rows) / 64);
+  const seen = rows * firstPosition + (rows * (rows + 1)) / 2;
+  const label = `${rows} rows at position ${firstPosition}, ${heads} heads of ${headDim}`;
+  const args = (): KernelArgs => {
+    const random = new Random(label);
+    const halves = () => Uint16Array.from({ length: blocks * 64 * headDim }, () => random.integer(0x2c00, 0x3c00));
+    const stride = heads * headDim;
+    const shape = { rows, heads, headDim, stride, firstPosition, scale: 1 / 8 };
+    return { ...shape, q: random.reals(rows * stride, -1, 1), keys: halves(), values: halves() };
+  };
+  const bytes = 2 * 2 * (firstPosition + rows) * headDim + 2 * 4 * rows * heads * headDim;
+  return { family: 'attention', label, rows, operations: 4 * seen * heads * headDim, bytes, args };
+}
+
+function floats(family: string, label: string, values: number, args: (random: Random) => KernelArgs): BenchShape {
+  return { family, label, rows: 1, operations: 0, bytes: 4 * values, args: () => args(new Random(label)) };
+}
+
+export const shapes: readonly BenchShape[] = [
+  // 52 MB of weights: more than most caches hold, as in a decoding step.
+  ...[1, 2, 4].map((m) => matmul('weights from memory', m, 51200)),
+  // The fused query, key and value projection.
+  ...[1, 8, 16, 64, 256].map((m) => matmul('wqkv', m, 3072)),
+  attention(1, 256),
+  attention(64, 0),
+  attention(64, 192),
+  floats('quantize_q8', `k ${k}`, (k * 5) / 4, (random) => ({ k, group, x: random.reals(k, -1, 1) })),
+  floats('rms_norm', `n ${k}`, 3 * k, (random) => ({ n: k, eps: 1e-5, x: random.reals(k, -1, 1), weight: random.reals(k, 0, 1) })),
+  floats('rope', '32 heads of 64', 2 * 32 * 64, (random) => {
+    return { heads: 32, headDim: 64, x: random.reals(2048, -1, 1), cos: random.reals(64, 0, 0.7), sin: random.reals(64, 0, 0.7) };
+  }),
+  floats('silu_mul', 'n 6400', 3 * 6400, (random) => {
+    return { rows: 1, n: 6400, gateUpStride: 12800, yStride: 6400, gateUp: random.reals(12800, -4, 4) };
+  }),
+  floats('softmax', 'n 32', 2 * 32, (random) => ({ n: 32, x: random.reals(32, -4, 4) })),
+];
