@@ -24,7 +24,7 @@ import { type Message, ReferenceTokenizer } from '../reference/text.js';
 import { promptTokens, supportedIsas } from './native-reader.js';
 
 /** docs/verification.md, "How far apart two right answers may be". */
-const logitBound = 0.065;
+const logitBound = 0.032;
 const cases = readHeldout();
 const labels = labelTexts();
 const stored = readStoredReference();
