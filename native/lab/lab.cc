@@ -5,8 +5,8 @@
 
 #include <chrono>
 
-#include "lab/bandwidth.h"
 #include "lab/call.h"
+#include "lab/limits.h"
 #include "lab/machine.h"
 #include "lab/pieces.h"
 #include "lab/throw.h"
@@ -110,19 +110,6 @@ Napi::Value Prepare(const Napi::CallbackInfo& info) {
   });
 }
 
-// readBandwidth({bytes, threads, passes}): bytes per second.
-Napi::Value Bandwidth(const Napi::CallbackInfo& info) {
-  if (!info[0].IsObject()) return ThrowInvalid(info.Env(), "Expected an object of arguments");
-  Arena arena;
-  Reader in(info[0].As<Napi::Object>(), Placement::front, &arena);
-  BandwidthArgs args;
-  args.bytes = in.Count("bytes", 1 << 16, size_t{1} << 32);
-  args.threads = in.Count("threads", 1, 256);
-  args.passes = in.Count("passes", 1, 1000);
-  if (!in.ok()) return ThrowInvalid(info.Env(), in.error());
-  return Napi::Number::New(info.Env(), ReadBandwidth(args));
-}
-
 // touch({bytes, offset, placement, write}): accesses one byte of a guarded operand, inside or outside of it. For the
 // test that the guards work; an offset outside ends the process.
 Napi::Value Touch(const Napi::CallbackInfo& info) {
@@ -151,8 +138,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("run", Napi::Function::New(env, Run));
   exports.Set("prepare", Napi::Function::New(env, Prepare));
   exports.Set("compiler", Napi::String::New(env, __VERSION__));
-  exports.Set("readBandwidth", Napi::Function::New(env, Bandwidth));
   exports.Set("touch", Napi::Function::New(env, Touch));
+  AddLimits(env, exports);
   AddMachine(env, exports);
   AddPieces(env, exports);
   return exports;

@@ -38,6 +38,13 @@ export interface IsaState {
   readonly supported: boolean;
 }
 
+export interface PeakLine {
+  /** Of the kernels that it limits. */
+  readonly isa: string;
+  readonly type: 'int8' | 'f32';
+  readonly supported: boolean;
+}
+
 export interface MatrixShape {
   readonly n: number;
   readonly k: number;
@@ -52,7 +59,11 @@ export interface KernelLab {
   run(kernel: string, args: KernelArgs, placement: Placement): KernelOutputs;
   /** A function that runs the kernel `iterations` times in C++ and returns the seconds that took. */
   prepare(kernel: string, args: KernelArgs): (iterations: number) => number;
-  /** Bytes per second of the fastest pass. */
+  /** The limits of arithmetic that the lab has a loop for. */
+  peaks(): PeakLine[];
+  /** Operations per second of the fastest pass, from registers. */
+  measurePeak(options: { isa: string; type: PeakLine['type']; threads: number; passes: number }): number;
+  /** Bytes per second of the fastest pass; `bytes` are those of all threads together. */
   readBandwidth(options: { bytes: number; threads: number; passes: number }): number;
   touch(options: { bytes: number; offset: number; placement: Placement; write?: boolean; sealed?: boolean }): {
     value: number;

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// The target of each function is named on it rather than by compiler flags, so that one file holds all loops of an
+// architecture. The empty asm makes values opaque: without it the compiler takes products out of the loop and finds that
+// all chains are one.
+#include "lab/loops.h"
+
+#include "base/arch.h"
+#include "base/cpu_features.h"
+
+#if defined(LG_ARCH_X86)
+#include <immintrin.h>
+#elif defined(LG_ARCH_ARM64)
+#include <arm_neon.h>
+#endif
+
+namespace lg::lab {
+namespace {
+
+// Latency times throughput asks for 8 to 10 chains on x86 and up to 16 on arm64, which has 32 registers.
+#if defined(LG_ARCH_ARM64)
+constexpr int kChains = 16;
+#else
+constexpr int kChains = 12;
+#endif
+constexpr int kMaddChains = 8;  // vpmaddubsw needs room for products; only its additions form a chain
+
+constexpr double Operations(int products, int chains = kChains) { return 2.0 * products * chains; }
+
+#if defined(LG_ARCH_X86)
+
+// vpmaddubsw with the addition in int16; widening to int32, once in many steps, is not counted against it.
+__attribute__((target("avx2"))) void Int8Avx2(size_t iterations) {
+  __m256i acc[kMaddChains] = {};
+  for (__m256i& sum : acc) __asm__("" : "+x"(sum));
+  __m256i q = _mm256_set1_epi8(1);
+  const __m256i w = _mm256_set1_epi8(2);
+  for (size_t i = 0; i < iterations; ++i) {
+    LG_UNROLL
+    for (int c = 0; c < kMaddChains; ++c) {
+      __asm__("" : "+x"(q));
+      acc[c] = _mm256_add_epi16(acc[c], _mm256_maddubs_epi16(w, q));
+    }
+  }
+  for (const __m256i& sum : acc) __asm__ volatile("" : : "x"(sum));
+}
+
+__attribute__((target("avx2,fma"))) void FloatAvx2(size_t iterations) {
+  __m256 acc[kChains] = {};
+  for (__m256& sum : acc) __asm__("" : "+x"(sum));
+  __m256 x = _mm256_set1_ps(0.5f);
+  __asm__("" : "+x"(x));
+  for (size_t i = 0; i < iterations; ++i) {
+    LG_UNROLL
+    for (int c = 0; c < kChains; ++c) acc[c] = _mm256_fmadd_ps(x, x, acc[c]);
+  }
+  for (const __m256& sum : acc) __asm__ volatile("" : : "x"(sum));
+}
+
+__attribute__((target("avx512f,avx512vnni"))) void Int8Avx512Vnni(size_t iterations) {
+  __m512i acc[kChains] = {};
+  for (__m512i& sum : acc) __asm__("" : "+v"(sum));
+  __m512i q = _mm512_set1_epi8(1);
+  __asm__("" : "+v"(q));
+  for (size_t i = 0; i < iterations; ++i) {
+    LG_UNROLL
+    for (int c = 0; c < kChains; ++c) acc[c] = _mm512_dpbusd_epi32(acc[c], q, q);
+  }
+  for (const __m512i& sum : acc) __asm__ volatile("" : : "v"(sum));
+}
+
+__attribute__((target("avx512f"))) void FloatAvx512(size_t iterations) {
+  __m512 acc[kChains] = {};
+  for (__m512& sum : acc) __asm__("" : "+v"(sum));
+  __m512 x = _mm512_set1_ps(0.5f);
+  __asm__("" : "+v"(x));
+  for (size_t i = 0; i < iterations; ++i) {
+    LG_UNROLL
+    for (int c = 0; c < kChains; ++c) acc[c] = _mm512_fmadd_ps(x, x, acc[c]);
+  }
+  for (const __m512& sum : acc) __asm__ volatile("" : : "v"(sum));
+}
+
+#if __GNUC__ >= 11 || __clang_major__ >= 12
+#define LG_LAB_AVXVNNI 1
+__attribute__((target("avx2,avxvnni"))) void Int8AvxVnni(size_t iterations) {
+  __m256i acc[kChains] = {};
+  for (__m256i& sum : acc) __asm__("" : "+x"(sum));
+  __m256i q = _mm256_set1_epi8(1);
+  __asm__("" : "+x"(q));
+  for (size_t i = 0; i < iterations; ++i) {
+    LG_UNROLL
+    for (int c = 0; c < kChains; ++c) acc[c] = _mm256_dpbusd_avx_epi32(acc[c], q, q);
+  }
+  for (const __m256i& sum : acc) __asm__ volatile("" : : "x"(sum));
+}
+#endif
+
+constexpr PeakLoop kPeakLoops[] = {
+    {"avx2", "int8", Operations(32, kMaddChains), Int8Avx2},
+    {"avx2", "f32", Operations(8), FloatAvx2},
+#if defined(LG_LAB_AVXVNNI)
+    {"avxvnni", "int8", Operations(32), Int8AvxVnni},
+    {"avxvnni", "f32", Operations(8), FloatAvx2},
+#endif
+    {"avx512vnni", "int8", Operations(64), Int8Avx512Vnni},
+    {"avx512vnni", "f32", Operations(16), FloatAvx512},
+};
+
+__attribute__((target("avx2"))) uint64_t ReadAvx2(const uint64_t* words, size_t count) {
+  __m256i sums[8] = {};
+  for (size_t i = 0; i < count; i += 32) {
+    LG_UNROLL
+    for (int j = 0; j < 8; ++j) {
+      sums[j] = _mm256_add_epi64(sums[j], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + i + 4 * j)));
+    }
+  }
+  uint64_t lanes[4], sum = 0;
+  for (const __m256i& part : sums) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), part);
+    for (const uint64_t lane : lanes) sum += lane;
+  }
+  return sum;
+}
+
+__attribute__((target("avx512f"))) uint64_t ReadAvx512(const uint64_t* words, size_t count) {
+  __m512i sums[8] = {};
+  for (size_t i = 0; i < count; i += 64) {
+    LG_UNROLL
+    for (int j = 0; j < 8; ++j) sums[j] = _mm512_add_epi64(sums[j], _mm512_loadu_si512(words + i + 8 * j));
+  }
+  uint64_t lanes[8], sum = 0;
+  for (const __m512i& part : sums) {
+    _mm512_storeu_si512(lanes, part);
+    for (const uint64_t lane : lanes) sum += lane;
+  }
+  return sum;
+}
+
+#elif defined(LG_ARCH_ARM64)
+
+// smlal: eight products of bytes added in int16, as in Int8Avx2.
+void Int8Neon(size_t iterations) {
+  int16x8_t acc[kChains] = {};
+  for (int16x8_t& sum : acc) __asm__("" : "+w"(sum));
+  int8x8_t q = vdup_n_s8(1);
+  __asm__("" : "+w"(q));
+  for (size_t i = 0; i < iterations; ++i) {
+    LG_UNROLL
+    for (int c = 0; c < kChains; ++c) acc[c] = vmlal_s8(acc[c], q, q);
+  }
+  for (const int16x8_t& sum : acc) __asm__ volatile("" : : "w"(sum));
+}
+
+void FloatNeon(size_t iterations) {
+  float32x4_t acc[kChains] = {};
+  for (float32x4_t& sum : acc) __asm__("" : "+w"(sum));
+  float32x4_t x = vdupq_n_f32(0.5f);
+  __asm__("" : "+w"(x));
+  for (size_t i = 0; i < iterations; ++i) {
+    LG_UNROLL
+    for (int c = 0; c < kChains; ++c) acc[c] = vfmaq_f32(acc[c], x, x);
+  }
+  for (const float32x4_t& sum : acc) __asm__ volatile("" : : "w"(sum));
+}
+
+__attribute__((target("arch=armv8.2-a+dotprod"))) void Int8NeonDotprod(size_t iterations) {
+  int32x4_t acc[kChains] = {};
+  for (int32x4_t& sum : acc) __asm__("" : "+w"(sum));
+  int8x16_t q = vdupq_n_s8(1);
+  __asm__("" : "+w"(q));
+  for (size_t i = 0; i < iterations; ++i) {
+    LG_UNROLL
+    for (int c = 0; c < kChains; ++c) acc[c] = vdotq_s32(acc[c], q, q);
+  }
+  for (const int32x4_t& sum : acc) __asm__ volatile("" : : "w"(sum));
+}
+
+__attribute__((target("arch=armv8.2-a+i8mm"))) void Int8NeonI8mm(size_t iterations) {
+  int32x4_t acc[kChains] = {};
+  for (int32x4_t& sum : acc) __asm__("" : "+w"(sum));
+  int8x16_t q = vdupq_n_s8(1);
+  __asm__("" : "+w"(q));
+  for (size_t i = 0; i < iterations; ++i) {
+    LG_UNROLL
+    for (int c = 0; c < kChains; ++c) acc[c] = vmmlaq_s32(acc[c], q, q);
+  }
+  for (const int32x4_t& sum : acc) __asm__ volatile("" : : "w"(sum));
+}
+
+constexpr PeakLoop kPeakLoops[] = {
+    {"neon", "int8", Operations(8), Int8Neon},
+    {"neon", "f32", Operations(4), FloatNeon},
+    {"neon_dotprod", "int8", Operations(16), Int8NeonDotprod},
+    {"neon_dotprod", "f32", Operations(4), FloatNeon},
+    {"neon_i8mm", "int8", Operations(32), Int8NeonI8mm},
+    {"neon_i8mm", "f32", Operations(4), FloatNeon},
+};
+
+#endif
+
+// What the compiler makes of it with the architecture's oldest instruction set.
+uint64_t ReadPlain(const uint64_t* words, size_t count) {
+  uint64_t sums[16] = {};
+  for (size_t i = 0; i < count; i += 16) {
+    for (size_t j = 0; j < 16; ++j) sums[j] += words[i + j];
+  }
+  uint64_t sum = 0;
+  for (const uint64_t part : sums) sum += part;
+  return sum;
+}
+
+}  // namespace
+
+size_t PeakLoops(const PeakLoop** loops) {
+#if defined(LG_ARCH_X86) || defined(LG_ARCH_ARM64)
+  *loops = kPeakLoops;
+  return sizeof kPeakLoops / sizeof kPeakLoops[0];
+#else
+  *loops = nullptr;
+  return 0;
+#endif
+}
+
+uint64_t ReadWords(const uint64_t* words, size_t count) {
+#if defined(LG_ARCH_X86)
+  if (HostCpu().avx512) return ReadAvx512(words, count);
+  if (HostCpu().avx2) return ReadAvx2(words, count);
+#endif
+  return ReadPlain(words, count);
+}
+
+}  // namespace lg::lab
