@@ -7,6 +7,7 @@
     "android_ndk_path%": "",
     "lg_avx2%": "<!(node tools/sources.mjs count avx2 <(target_arch))",
     "lg_avx512vnni%": "<!(node tools/sources.mjs count avx512vnni <(target_arch))",
+    "lg_neon%": "<!(node tools/sources.mjs count neon <(target_arch))",
     "lg_neon_dotprod%": "<!(node tools/sources.mjs count neon_dotprod <(target_arch))",
   },
   "target_defaults": {
@@ -50,6 +51,7 @@
       "conditions": [
         ["lg_avx2>0", {"dependencies": ["lg_avx2"]}],
         ["lg_avx512vnni>0", {"dependencies": ["lg_avx512vnni"]}],
+        ["lg_neon>0", {"dependencies": ["lg_neon"]}],
         ["lg_neon_dotprod>0", {"dependencies": ["lg_neon_dotprod"]}],
       ],
     },
@@ -81,6 +83,15 @@
         "sources": ["<!@(node tools/sources.mjs isa avx512vnni <(target_arch))"],
         "cflags_cc": ["<!@(node tools/sources.mjs isa-flags avx512vnni)"],
         "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<!@(node tools/sources.mjs isa-flags avx512vnni)"]},
+      }],
+    }],
+    ["lg_neon>0", {
+      "targets": [{
+        "target_name": "lg_neon",
+        "type": "static_library",
+        "sources": ["<!@(node tools/sources.mjs isa neon <(target_arch))"],
+        "cflags_cc": ["<!@(node tools/sources.mjs isa-flags neon)"],
+        "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<!@(node tools/sources.mjs isa-flags neon)"]},
       }],
     }],
     ["lg_neon_dotprod>0", {

@@ -18,8 +18,8 @@ function readFamily(family) {
   return lines.map((line) => {
     const match = /^LG_KERNEL\((\w+), (\w+), (\d+)\)$/.exec(line);
     if (match === null) fail(`native/kernels/${family}/kernels.inc: cannot read '${line}'`);
-    const [, isa, name, maxRows] = match;
-    return { family, isa, name, maxRows: Number(maxRows) };
+    const [, isa, name, minRows] = match;
+    return { family, isa, name, minRows: Number(minRows) };
   });
 }
 
@@ -45,7 +45,7 @@ function table() {
   for (const family of families.map((entry) => entry.name).filter((name) => name !== 'math').sort()) {
     for (const kernel of readFamily(family)) {
       checkName(kernel);
-      const rowsText = kernel.maxRows === 0 ? 'any' : `up to ${kernel.maxRows}`;
+      const rowsText = kernel.minRows === 1 ? 'any' : `from ${kernel.minRows}`;
       rows.push(`| ${family} | ${kernel.isa} | \`${kernel.name}\` | ${rowsText} | [${sourceOf(kernel, sources)}](../native/${sourceOf(kernel, sources)}) |`);
     }
   }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Tests the 64-bit ARM build on another machine: cross-compiles into build-arm64, fetches an ARM node of this node's
-# version, and runs mocha over the compiled tests under qemu. Arguments: test files (default: those of test/native).
-# QEMU_CPU_MODEL picks the CPU: max,sve=off has dotprod and i8mm, cortex-a76 dotprod, cortex-a53 neither.
+# version, and runs mocha over the compiled tests under qemu, once for each CPU model, so that every NEON level is some
+# model's best. Arguments: test files (default: those of test/native). QEMU_CPU_MODEL narrows it to one model.
+# LLAMA_GUARD_TEST_QUICK=0 runs every case of the kernel tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +28,13 @@ node tools/build-ts.mjs test
 
 if [ $# -eq 0 ]; then set -- 'build/js/test/native/**/*.test.js'; fi
 export LLAMA_GUARD_ADDON_DIR=build-arm64/Release QEMU_LD_PREFIX=/usr/aarch64-linux-gnu
-# JavaScript is about fourteen times slower under qemu.
-exec qemu-aarch64-static -cpu "${QEMU_CPU_MODEL:-max,sve=off}" "$arm_node" \
-  node_modules/mocha/bin/mocha.js --timeout 600000 "$@"
+export LLAMA_GUARD_TEST_QUICK="${LLAMA_GUARD_TEST_QUICK:-1}"
+
+# The widest instruction set of a model; the tests fail unless it is there and its kernels run.
+declare -A best=([cortex-a53]=neon [cortex-a76]=neon_dotprod [max,sve=off]=neon_dotprod)
+for model in ${QEMU_CPU_MODEL:-cortex-a53 cortex-a76 max,sve=off}; do
+  echo "== $model"
+  # JavaScript is about fourteen times slower under qemu.
+  LLAMA_GUARD_EXPECT_ISA="${best[$model]:-}" qemu-aarch64-static -cpu "$model" "$arm_node" \
+    node_modules/mocha/bin/mocha.js --timeout 600000 "$@"
+done

@@ -36,6 +36,7 @@ CpuFeatures InterpretX86(const RawCpu& raw) {
 
 CpuFeatures InterpretArm64(const RawCpu& raw) {
   CpuFeatures f;
+  f.neon = true;  // part of the architecture
   f.dotprod = Bit(raw.hwcap, kHwcapAsimdDotprod);
   return f;
 }

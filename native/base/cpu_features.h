@@ -13,6 +13,7 @@ struct CpuFeatures {
   bool f16c = false;
   bool avx512 = false;  // F, BW, VL and DQ together
   bool avx512vnni = false;
+  bool neon = false;
   bool dotprod = false;
 };
 

@@ -5,8 +5,7 @@
 namespace lg {
 namespace {
 
-constexpr const char* kNames[] = {"scalar", "avx2", "avx512vnni", "neon_dotprod"};
-constexpr size_t kCount = sizeof kNames / sizeof kNames[0];
+constexpr const char* kNames[kIsaCount] = {"scalar", "avx2", "avx512vnni", "neon", "neon_dotprod"};
 
 // Narrowest first; the build defines LG_HAVE_<ISA> for each group of files that it compiled.
 constexpr Isa kCompiled[] = {
@@ -16,6 +15,9 @@ constexpr Isa kCompiled[] = {
 #endif
 #if defined(LG_HAVE_AVX512VNNI)
     Isa::avx512vnni,
+#endif
+#if defined(LG_HAVE_NEON)
+    Isa::neon,
 #endif
 #if defined(LG_HAVE_NEON_DOTPROD)
     Isa::neon_dotprod,
@@ -43,13 +45,19 @@ bool IsaSupported(Isa isa, const CpuFeatures& f) {
     case Isa::scalar: return true;
     case Isa::avx2: return f.avx2 && f.fma && f.f16c;
     case Isa::avx512vnni: return IsaSupported(Isa::avx2, f) && f.avx512 && f.avx512vnni;
-    case Isa::neon_dotprod: return f.dotprod;
+    case Isa::neon: return f.neon;
+    case Isa::neon_dotprod: return IsaSupported(Isa::neon, f) && f.dotprod;
   }
   return false;
 }
 
 bool IsaCovers(Isa active, Isa kernel) {
-  return kernel == active || kernel == Isa::scalar || (active == Isa::avx512vnni && kernel == Isa::avx2);
+  if (kernel == active || kernel == Isa::scalar) return true;
+  switch (active) {
+    case Isa::avx512vnni: return kernel == Isa::avx2;
+    case Isa::neon_dotprod: return kernel == Isa::neon;
+    default: return false;
+  }
 }
 
 Isa BestIsa(const CpuFeatures& features) {
@@ -65,7 +73,7 @@ Status ResolveIsa(const std::string& name, const CpuFeatures& features, Isa* isa
     *isa = BestIsa(features);
     return Status::Ok();
   }
-  for (size_t i = 0; i < kCount; ++i) {
+  for (size_t i = 0; i < kIsaCount; ++i) {
     if (name != kNames[i]) continue;
     const Isa wanted = static_cast<Isa>(i);
     bool compiled = false;

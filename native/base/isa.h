@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instruction sets that kernels are written for. The enumerators are the words that end kernel names.
+// The instruction sets that kernels are written for, narrow before wide. The enumerators are the words that end kernel
+// names.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +11,8 @@
 
 namespace lg {
 
-enum class Isa { scalar, avx2, avx512vnni, neon_dotprod };
+enum class Isa { scalar, avx2, avx512vnni, neon, neon_dotprod };
+constexpr size_t kIsaCount = static_cast<size_t>(Isa::neon_dotprod) + 1;
 
 // Names of all instruction sets that the project knows, in the enumerators' order.
 const char* IsaName(Isa isa);

@@ -18,6 +18,11 @@
 #else
 #define LG_IF_avx512vnni(...)
 #endif
+#if defined(LG_HAVE_NEON)
+#define LG_IF_neon(...) __VA_ARGS__
+#else
+#define LG_IF_neon(...)
+#endif
 #if defined(LG_HAVE_NEON_DOTPROD)
 #define LG_IF_neon_dotprod(...) __VA_ARGS__
 #else
@@ -31,7 +36,7 @@ struct Kernel {
   const char* name;
   Isa isa;
   Fn* run;
-  size_t max_rows;  // most rows that the kernel is meant for; 0 = any. Correct for any number.
+  size_t min_rows;  // fewest rows that the kernel is meant for. Correct for any number.
 };
 
 template <typename Fn>
@@ -40,15 +45,14 @@ struct KernelList {
   size_t count;
 };
 
-// The kernel of the widest instruction set that `active` covers, and in it the first line that is meant for `rows`.
-// Lines stand in kernels.inc from narrow to wide, small-row kernels first. Every family has a scalar line for any rows.
+// The last line that `active` covers and that is meant for `rows`. Lines stand in kernels.inc from narrow to wide
+// instruction sets, and in each from few rows to many. Every family has a scalar line for one row and more.
 template <typename Fn>
 const Kernel<Fn>& SelectKernel(KernelList<Fn> list, Isa active, size_t rows) {
-  const Kernel<Fn>* best = nullptr;
-  for (size_t i = 0; i < list.count; ++i) {
+  const Kernel<Fn>* best = list.kernels;
+  for (size_t i = 1; i < list.count; ++i) {
     const Kernel<Fn>& candidate = list.kernels[i];
-    if (!IsaCovers(active, candidate.isa) || (candidate.max_rows != 0 && rows > candidate.max_rows)) continue;
-    if (best == nullptr || candidate.isa > best->isa) best = &candidate;
+    if (IsaCovers(active, candidate.isa) && rows >= candidate.min_rows) best = &candidate;
   }
   return *best;
 }

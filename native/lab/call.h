@@ -26,7 +26,7 @@ class Call {
 struct KernelLine {
   const char* name;
   Isa isa;
-  size_t max_rows;
+  size_t min_rows;
 };
 
 struct Family {

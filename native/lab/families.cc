@@ -15,7 +15,7 @@ size_t Count() {
 template <auto List>
 KernelLine Line(size_t index) {
   const auto& kernel = List().kernels[index];
-  return {kernel.name, kernel.isa, kernel.max_rows};
+  return {kernel.name, kernel.isa, kernel.min_rows};
 }
 
 template <auto List>

@@ -32,7 +32,7 @@ Napi::Value Kernels(const Napi::CallbackInfo& info) {
       entry.Set("family", family->name);
       entry.Set("name", line.name);
       entry.Set("isa", IsaName(line.isa));
-      entry.Set("maxRows", static_cast<double>(line.max_rows));
+      entry.Set("minRows", static_cast<double>(line.min_rows));
       entry.Set("supported", IsaSupported(line.isa, HostCpu()));
       list.Set(list.Length(), entry);
     }

@@ -15,10 +15,9 @@ struct Flag {
 constexpr Flag kFlags[] = {
     {"avx2", &CpuFeatures::avx2},     {"fma", &CpuFeatures::fma},
     {"f16c", &CpuFeatures::f16c},     {"avx512", &CpuFeatures::avx512},
-    {"avx512vnni", &CpuFeatures::avx512vnni}, {"dotprod", &CpuFeatures::dotprod},
+    {"avx512vnni", &CpuFeatures::avx512vnni}, {"neon", &CpuFeatures::neon},
+    {"dotprod", &CpuFeatures::dotprod},
 };
-
-constexpr Isa kLastIsa = Isa::neon_dotprod;
 
 uint64_t Word(Napi::Object raw, const char* name) {
   const Napi::Value value = raw.Get(name);
@@ -71,7 +70,7 @@ bool IsCompiled(Isa isa) {
 Napi::Value Isas(const Napi::CallbackInfo& info) {
   const CpuFeatures features = info[0].IsObject() ? FeaturesFrom(info[0].As<Napi::Object>()) : HostCpu();
   Napi::Array list = Napi::Array::New(info.Env());
-  for (size_t i = 0; i <= static_cast<size_t>(kLastIsa); ++i) {
+  for (size_t i = 0; i < kIsaCount; ++i) {
     const Isa isa = static_cast<Isa>(i);
     Napi::Object entry = Napi::Object::New(info.Env());
     entry.Set("name", IsaName(isa));
@@ -105,7 +104,7 @@ CpuFeatures FeaturesFrom(Napi::Object flags) {
 }
 
 bool IsaFromName(const std::string& name, Isa* isa) {
-  for (size_t i = 0; i <= static_cast<size_t>(kLastIsa); ++i) {
+  for (size_t i = 0; i < kIsaCount; ++i) {
     *isa = static_cast<Isa>(i);
     if (name == IsaName(*isa)) return true;
   }

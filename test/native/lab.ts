@@ -18,7 +18,7 @@ export interface KernelLine {
   readonly family: string;
   readonly name: string;
   readonly isa: string;
-  readonly maxRows: number;
+  readonly minRows: number;
   readonly supported: boolean;
 }
 

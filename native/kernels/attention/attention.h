@@ -36,7 +36,7 @@ inline constexpr size_t AttentionScratchFloats(size_t rows, size_t heads, size_t
 
 using AttentionKernel = void(const AttentionArgs& args);
 
-#define LG_KERNEL(isa, name, max_rows) AttentionKernel name;
+#define LG_KERNEL(isa, name, min_rows) AttentionKernel name;
 #include "kernels/attention/kernels.inc"
 #undef LG_KERNEL
 

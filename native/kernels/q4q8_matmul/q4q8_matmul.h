@@ -34,7 +34,7 @@ struct Q4Q8MatmulArgs {
 
 using Q4Q8MatmulKernel = void(const Q4Q8MatmulArgs& args);
 
-#define LG_KERNEL(isa, name, max_rows) Q4Q8MatmulKernel name;
+#define LG_KERNEL(isa, name, min_rows) Q4Q8MatmulKernel name;
 #include "kernels/q4q8_matmul/kernels.inc"
 #undef LG_KERNEL
 

@@ -6,7 +6,7 @@ namespace lg {
 namespace {
 
 constexpr Kernel<QuantizeQ8Kernel> kKernels[] = {
-#define LG_KERNEL(isa, name, max_rows) LG_IF_##isa({#name, Isa::isa, &name, max_rows}, )
+#define LG_KERNEL(isa, name, min_rows) LG_IF_##isa({#name, Isa::isa, &name, min_rows}, )
 #include "kernels/quantize_q8/kernels.inc"
 #undef LG_KERNEL
 };

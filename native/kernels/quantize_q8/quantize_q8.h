@@ -21,7 +21,7 @@ struct QuantizeQ8Args {
 
 using QuantizeQ8Kernel = void(const QuantizeQ8Args& args);
 
-#define LG_KERNEL(isa, name, max_rows) QuantizeQ8Kernel name;
+#define LG_KERNEL(isa, name, min_rows) QuantizeQ8Kernel name;
 #include "kernels/quantize_q8/kernels.inc"
 #undef LG_KERNEL
 

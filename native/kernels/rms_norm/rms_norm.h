@@ -18,7 +18,7 @@ struct RmsNormArgs {
 
 using RmsNormKernel = void(const RmsNormArgs& args);
 
-#define LG_KERNEL(isa, name, max_rows) RmsNormKernel name;
+#define LG_KERNEL(isa, name, min_rows) RmsNormKernel name;
 #include "kernels/rms_norm/kernels.inc"
 #undef LG_KERNEL
 

@@ -19,7 +19,7 @@ struct RopeArgs {
 
 using RopeKernel = void(const RopeArgs& args);
 
-#define LG_KERNEL(isa, name, max_rows) RopeKernel name;
+#define LG_KERNEL(isa, name, min_rows) RopeKernel name;
 #include "kernels/rope/kernels.inc"
 #undef LG_KERNEL
 

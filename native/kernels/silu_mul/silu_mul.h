@@ -20,7 +20,7 @@ struct SiluMulArgs {
 
 using SiluMulKernel = void(const SiluMulArgs& args);
 
-#define LG_KERNEL(isa, name, max_rows) SiluMulKernel name;
+#define LG_KERNEL(isa, name, min_rows) SiluMulKernel name;
 #include "kernels/silu_mul/kernels.inc"
 #undef LG_KERNEL
 

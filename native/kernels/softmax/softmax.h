@@ -16,7 +16,7 @@ struct SoftmaxArgs {
 
 using SoftmaxKernel = void(const SoftmaxArgs& args);
 
-#define LG_KERNEL(isa, name, max_rows) SoftmaxKernel name;
+#define LG_KERNEL(isa, name, min_rows) SoftmaxKernel name;
 #include "kernels/softmax/kernels.inc"
 #undef LG_KERNEL
 

@@ -44,7 +44,7 @@ Q8Params RowParams(const float* x, size_t k) {
 
 }  // namespace
 
-void quantize_q8_1x16_neon_dotprod(const QuantizeQ8Args& a) {
+void quantize_q8_1x16_neon(const QuantizeQ8Args& a) {
   const Q8Params p = RowParams(a.x, a.k);
   *a.inv = p.inv;
   for (size_t g = 0; g < a.k / a.group; ++g) {

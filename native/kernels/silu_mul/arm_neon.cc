@@ -5,7 +5,7 @@
 
 namespace lg {
 
-void silu_mul_1x16_neon_dotprod(const SiluMulArgs& a) {
+void silu_mul_1x16_neon(const SiluMulArgs& a) {
   for (size_t row = 0; row < a.rows; ++row) {
     const float* panel = a.gate_up + row * a.gate_up_stride;
     float* y = a.y + row * a.y_stride;

@@ -37,7 +37,7 @@ LG_ALWAYS_INLINE float32x4_t ExpMasked(float32x4_t x, uint32x4_t mask) {
   return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(ExpNeon(x)), mask));
 }
 
-struct NeonDotprod {
+struct Neon {
   static LG_ALWAYS_INLINE void Widen(const uint16_t* from, float* to) {
     LG_UNROLL
     for (int v = 0; v < 4; ++v) vst1q_f32(to + 4 * v, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from + 4 * v))));
@@ -110,6 +110,6 @@ struct NeonDotprod {
 
 }  // namespace
 
-void attention_4x64_neon_dotprod(const AttentionArgs& a) { RunAttention<NeonDotprod>(a); }
+void attention_4x64_neon(const AttentionArgs& a) { RunAttention<Neon>(a); }
 
 }  // namespace lg

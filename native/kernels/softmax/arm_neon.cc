@@ -5,7 +5,7 @@
 
 namespace lg {
 
-void softmax_1x16_neon_dotprod(const SoftmaxArgs& a) {
+void softmax_1x16_neon(const SoftmaxArgs& a) {
   const size_t whole = a.n / kLanes * kLanes;
   float32x4_t maxima = vdupq_n_f32(a.x[0]);
   for (size_t i = 0; i < whole; i += 4) maxima = LargerNeon(vld1q_f32(a.x + i), maxima);

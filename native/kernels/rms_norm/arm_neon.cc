@@ -5,7 +5,7 @@
 
 namespace lg {
 
-void rms_norm_1x16_neon_dotprod(const RmsNormArgs& a) {
+void rms_norm_1x16_neon(const RmsNormArgs& a) {
   float32x4_t lanes[4];
   for (int v = 0; v < 4; ++v) lanes[v] = vdupq_n_f32(0.0f);
   for (size_t i = 0; i < a.n; i += 16) {

@@ -6,7 +6,7 @@
 
 namespace lg {
 
-void rope_1x4_neon_dotprod(const RopeArgs& a) {
+void rope_1x4_neon(const RopeArgs& a) {
   for (size_t h = 0; h < a.heads; ++h) {
     float* x = a.x + h * a.head_dim;
     for (size_t i = 0; i < a.head_dim; i += 4) {
