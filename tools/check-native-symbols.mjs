@@ -2,7 +2,8 @@
 // Checks the compiled core with nm: nothing in it ends the process, prints or throws, and the files of an instruction
 // set define no weak symbol. The linker keeps one copy of a weak symbol for the whole program: if that is the one
 // compiled for AVX-512, older CPUs meet an illegal instruction. Because a compiler inlines as it likes, these files
-// are compiled once more without optimization for that. Argument: the build folder (default build).
+// are compiled once more without optimization for that. Arguments: the build folder (default build) and, for a cross
+// build, its architecture; CXX is then the cross compiler.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -57,19 +58,19 @@ function unoptimizedProblems(sources, group, files) {
   return problems;
 }
 
-function allProblems(buildFolder) {
+function allProblems(buildFolder, arch) {
   const sources = readSources();
   const objects = filesUnder([buildFolder]).filter((file) => file.endsWith('.o'));
   const check = (file, weakAllowed) => symbolProblems(file, builtObject(objects, file), { weakAllowed });
   const problems = underNative(sources.core).flatMap((file) => check(file, true));
-  for (const group of isaGroups(sources, process.arch)) {
-    const files = isaSources(sources, group, process.arch);
+  for (const group of isaGroups(sources, arch)) {
+    const files = isaSources(sources, group, arch);
     problems.push(...files.flatMap((file) => check(file, false)), ...unoptimizedProblems(sources, group, files));
   }
   return problems;
 }
 
 if (isMain(import.meta.url)) {
-  const problems = allProblems(process.argv[2] ?? 'build');
+  const problems = allProblems(process.argv[2] ?? 'build', process.argv[3] ?? process.arch);
   if (problems.length > 0) fail(`check-native-symbols:\n${problems.join('\n')}`);
 }

@@ -61,7 +61,7 @@ export function loadFirst(paths: readonly string[], load: (file: string) => unkn
     }
   }
   const machine = `${process.platform}-${process.arch}, Node ${process.version}`;
-  const message = `The native addon could not be loaded (${machine}). Tried:\n  ${failures.join('\n  ')}\n`;
+  const message = `The native addon could not be loaded (${machine}). Tried:\n  ${failures.join('\n  ')}`;
   throw new LlamaGuardError('ERR_LLAMA_GUARD_NO_BINARY', message, { cause });
 }
 
