@@ -34,9 +34,9 @@ function pUnsafe(logits: ArrayLike<number>): number {
   return softmax(Float64Array.of(logits[labels.indexOf('safe')]!, logits[labels.indexOf('unsafe')]!))[1]!;
 }
 
-/** The scalar kernels are slow on purpose: they get every eighth conversation. */
+/** The scalar kernels are slow on purpose: they get every sixteenth conversation. */
 function everyFor(isa: string): number {
-  return isa === 'scalar' ? 8 : 1;
+  return isa === 'scalar' ? 16 : 1;
 }
 
 interface Judged {
