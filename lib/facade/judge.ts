@@ -9,7 +9,7 @@ import type { NativeAddon, NativeModel, NativeSequence } from '../native/addon.j
 import { type MessageInput, normalizeConversation, type Role } from '../prompt/conversation.js';
 import { encodeParts } from '../prompt/encode.js';
 import { type Policy, resolvePolicy } from '../prompt/policy.js';
-import { renderPrompt } from '../prompt/render.js';
+import { type PromptPart, renderPrompt } from '../prompt/render.js';
 import { displayName } from '../prompt/taxonomy.js';
 import type { Verdict } from '../scoring/scores.js';
 import { type DecodeStep, VerdictDecoder } from '../scoring/verdict-decoder.js';
@@ -85,6 +85,7 @@ export class Judge {
     const messages = normalizeConversation(input);
     const policy = resolvePolicy(settings.policy, config.taxonomy, labels.codes);
     const { role, prefix, rest } = renderPrompt(messages, policy);
+    this.#checkBytes([...prefix, ...rest]);
     const call = {
       role,
       policy,
@@ -185,6 +186,19 @@ export class Judge {
       completionTokens: verdict.flagged ? 1 + list : 1,
       passes: counter.passes,
     };
+  }
+
+  /** Refuses a text that cannot fit whatever its tokens are, before time goes into finding them. */
+  #checkBytes(parts: readonly PromptPart[]): void {
+    const { config, tokenizer } = this.#container;
+    const bytes = parts.reduce((sum, part) => sum + ('text' in part ? Buffer.byteLength(part.text) : 0), 0);
+    const leastTokens = Math.ceil(bytes / tokenizer.maxTokenBytes);
+    const { contextLength } = config.dims;
+    if (leastTokens <= contextLength) return;
+    throw new LlamaGuardError(
+      'ERR_LLAMA_GUARD_CONTEXT_OVERFLOW',
+      `The prompt of ${bytes} bytes needs at least ${leastTokens} tokens, the context of the model has ${contextLength}`,
+    );
   }
 
   #checkLength(call: PreparedCall): void {

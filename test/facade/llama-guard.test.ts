@@ -186,6 +186,20 @@ describe('LlamaGuard', () => {
       await guard.dispose();
     });
 
+    it('that cannot fit are refused by their bytes alone', async () => {
+      const { guard, addon } = await fakeGuard();
+      const { contextLength } = demoConfig.model;
+      // One piece for the tokenizer, and more bytes than the context could hold in the longest of all tokens.
+      const error = await guard.moderate('x'.repeat(2 ** 23)).then(
+        () => undefined,
+        (reason: unknown) => reason as LlamaGuardError,
+      );
+      expect(error?.code).to.equal('ERR_LLAMA_GUARD_CONTEXT_OVERFLOW');
+      expect(error?.message).to.match(new RegExp(`at least \\d+ tokens.* ${contextLength}\\b`));
+      expect(addon.passes).to.have.lengthOf(0);
+      await guard.dispose();
+    });
+
     it('may fill the context to the last token that a verdict needs', async () => {
       const { guard } = await fakeGuard({ logitsAfter: speaks(['S1']) });
       const { contextLength } = demoConfig.model;
