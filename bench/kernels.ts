@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// npm run bench:kernels -- [--filter text] [--isa name] [--seconds s] [--json]
+// npm run bench:kernels -- [--filter text] [--isa name] [--seconds s] [--json] [--plot file]
 // Times every kernel on one thread. `benchmark` drives the sampling; the timed loop itself is C++. A kernel is timed
 // only after its result had the scalar kernel's bits. bench/README.md says how to read the figures.
 
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import Benchmark from 'benchmark';
@@ -13,17 +11,32 @@ import Benchmark from 'benchmark';
 import { expectSameBits } from '../test/native/compare.js';
 import { type KernelLine, type KernelOutputs, lab } from '../test/native/lab.js';
 import { type BenchShape, shapes } from './kernel-shapes.js';
+import { bytesText, type Peak, peaks, type ReadRate, readRate, readRates, type Roof, roofOver } from './limits.js';
+import { headerText, machine } from './machine.js';
+import { rooflinePage } from './roofline.js';
 
 interface Result {
   readonly kernel: string;
+  readonly isa: string;
   readonly shape: string;
   readonly samples: number;
   /** Median time of one call. */
   readonly microseconds: number;
   /** Half the distance between the quartiles, as a share of the median. */
   readonly spread: number;
-  readonly gigaOps: number | undefined;
+  readonly operations: number;
+  readonly bytes: number;
+  readonly gigaOps: number;
   readonly gigabytesPerSecond: number;
+  /** Undefined for kernels of an instruction set whose peak the lab does not measure: the scalar ones. */
+  readonly roof: Roof | undefined;
+  readonly shareOfRoof: number | undefined;
+}
+
+interface Limits {
+  readonly threads: number;
+  readonly peaks: readonly Peak[];
+  readonly read: readonly ReadRate[];
 }
 
 /** What a loop runs at least, so that the call from JavaScript does not count. */
@@ -37,6 +50,7 @@ const { values: options } = parseArgs({
     isa: { type: 'string' },
     seconds: { type: 'string', default: '0.5' },
     json: { type: 'boolean', default: false },
+    plot: { type: 'string' },
   },
 });
 
@@ -44,21 +58,30 @@ function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
 
-function measure(kernel: KernelLine, shape: BenchShape, loop: (iterations: number) => number): Result {
+function time(name: string, loop: (iterations: number) => number): number[] {
   const once = Math.max(loop(1), loop(1));
   const iterations = Math.max(1, Math.ceil(loopSeconds / once));
-  const bench = new Benchmark(kernel.name, () => loop(iterations), { maxTime: Number(options.seconds), minSamples: 5 });
+  const bench = new Benchmark(name, () => loop(iterations), { maxTime: Number(options.seconds), minSamples: 5 });
   bench.run();
-  const sorted = bench.stats.sample.map((seconds) => seconds / iterations).sort((a, b) => a - b);
+  return bench.stats.sample.map((seconds) => seconds / iterations).sort((a, b) => a - b);
+}
+
+function resultOf(kernel: KernelLine, shape: BenchShape, sorted: readonly number[], roof: Roof | undefined): Result {
   const median = quantile(sorted, 0.5);
+  const gigaOps = shape.operations / median / 1e9;
   return {
     kernel: kernel.name,
+    isa: kernel.isa,
     shape: shape.label,
     samples: sorted.length,
     microseconds: median * 1e6,
     spread: (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / 2 / median,
-    gigaOps: shape.operations === 0 ? undefined : shape.operations / median / 1e9,
+    operations: shape.operations,
+    bytes: shape.bytes,
+    gigaOps,
     gigabytesPerSecond: shape.bytes / median / 1e9,
+    roof,
+    shareOfRoof: roof && gigaOps / roof.gigaOps,
   };
 }
 
@@ -73,11 +96,12 @@ function complaint(): string | undefined {
   const named = options.isa === undefined ? undefined : lab.isas().find((isa) => isa.name === options.isa);
   if (options.isa !== undefined && !(named?.compiled && named.supported)) return `this machine cannot run '${options.isa}'`;
   if (!(Number(options.seconds) > 0)) return '--seconds must be a number above 0';
+  if (options.plot !== undefined && !/\.(svg|html)$/.test(options.plot)) return '--plot takes a file that ends in .svg or .html';
   return shapes.some((shape) => lab.kernels().some((kernel) => wanted(kernel, shape))) ? undefined : 'no kernel fits --filter and --isa';
 }
 
 /** The kernels that are asked for on one shape, each checked before it is timed. */
-function* benchShape(shape: BenchShape): Generator<Result> {
+function* benchShape(shape: BenchShape, limits: Limits): Generator<Result> {
   const lines = lab.kernels();
   const chosen = lines.filter((kernel) => wanted(kernel, shape));
   if (chosen.length === 0) return;
@@ -86,41 +110,43 @@ function* benchShape(shape: BenchShape): Generator<Result> {
   const expected: KernelOutputs = lab.run(scalar.name, args, 'front');
   for (const kernel of chosen) {
     expectSameBits(lab.run(kernel.name, args, 'front'), expected, `${kernel.name}, ${shape.label}`);
-    yield measure(kernel, shape, lab.prepare(kernel.name, args));
+    const before = readRate(shape.bytes);
+    const sorted = time(kernel.name, lab.prepare(kernel.name, args));
+    const read = fasterOf(before, readRate(shape.bytes));
+    yield resultOf(kernel, shape, sorted, roofOver(shape, kernel.isa, limits.peaks, read));
   }
 }
 
-function attempt(read: () => string): string {
-  try {
-    return read().trim();
-  } catch {
-    return 'unknown';
-  }
+/** Memory's rate drifts where others use it: what it gave just before or just after a kernel is what the kernel could have. */
+function fasterOf(a: ReadRate, b: ReadRate): ReadRate {
+  return a.gigabytesPerSecond > b.gigabytesPerSecond ? a : b;
 }
 
-function machine() {
-  const bandwidth = (threads: number) => lab.readBandwidth({ bytes: 1 << 28, threads, passes: 5 }) / 1e9;
-  const threads = availableParallelism();
-  return {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    isas: lab.isas().filter((isa) => isa.compiled && isa.supported).map((isa) => isa.name),
-    governor: attempt(() => readFileSync('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor', 'utf8')),
-    cpus: threads,
-    kernelThreads: 1,
-    compiler: lab.compiler,
-    node: process.version,
-    commit: attempt(() => execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' })),
-    readGigabytesPerSecond: { oneThread: bandwidth(1), allThreads: bandwidth(threads) },
-  };
+function measureLimits(threads: number): Limits {
+  return { threads, peaks: peaks(threads), read: readRates(threads) };
+}
+
+function limitsText({ threads, peaks: all, read }: Limits): string {
+  const arithmetic = all.map((peak) => `${peak.type} ${peak.isa} ${peak.gigaOps.toFixed(0)} GOP/s`);
+  const memory = read.map((rate) => `${bytesText(rate.bytes)} ${rate.gigabytesPerSecond.toFixed(1)} GB/s`);
+  return `limits of ${threads} thread(s): ${arithmetic.join(', ')}; read ${memory.join(', ')}\n`;
 }
 
 function line(cells: readonly string[]): string {
-  const [kernel, shape, ...figures] = cells;
-  return `${kernel!.padEnd(34)} ${shape!.padEnd(44)} ${figures.map((cell) => cell.padStart(9)).join(' ')}\n`;
+  const [kernel, shape, ...rest] = cells;
+  const limit = rest.pop()!;
+  return `${kernel!.padEnd(34)} ${shape!.padEnd(44)} ${rest.map((cell) => cell.padStart(9)).join(' ')}  ${limit}\n`;
 }
 
 function print(text: string): void {
   process.stdout.write(text);
+}
+
+function resultLine(result: Result): string {
+  const { kernel, shape, microseconds, spread, gigaOps, gigabytesPerSecond, roof, shareOfRoof } = result;
+  const percent = (share: number, digits: number): string => `${(100 * share).toFixed(digits)} %`;
+  const figures = [microseconds.toFixed(1), percent(spread, 1), gigaOps.toFixed(1), gigabytesPerSecond.toFixed(1)];
+  return line([kernel, shape, ...figures, shareOfRoof === undefined ? '-' : percent(shareOfRoof, 0), roof?.name ?? '']);
 }
 
 function main(): void {
@@ -130,21 +156,23 @@ function main(): void {
     process.exitCode = 1;
     return;
   }
-  const about = machine();
-  if (options.json) {
-    print(`${JSON.stringify({ machine: about, results: shapes.flatMap((shape) => [...benchShape(shape)]) }, undefined, 2)}\n`);
-    return;
+  const isas = lab.isas().filter((isa) => isa.compiled && isa.supported).map((isa) => isa.name);
+  const about = { ...machine(), isas, compiler: lab.compiler, kernelThreads: 1 };
+  const limits = measureLimits(1);
+  const allThreads = measureLimits(about.cpus);
+  const results: Result[] = [];
+  if (!options.json) {
+    print(`${headerText(about)}${limitsText(limits)}${limitsText(allThreads)}\n`);
+    print(line(['kernel', 'shape', 'us', '+-', 'GOP/s', 'GB/s', 'of limit', 'limit']));
   }
-  for (const [name, value] of Object.entries(about)) print(`${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}\n`);
-  print(`\n${line(['kernel', 'shape', 'us', '+-', 'GOP/s', 'GB/s', 'of read'])}`);
   for (const shape of shapes) {
-    for (const result of benchShape(shape)) {
-      const { kernel, microseconds, spread, gigaOps, gigabytesPerSecond } = result;
-      const share = gigabytesPerSecond / about.readGigabytesPerSecond.oneThread;
-      const figures = [microseconds.toFixed(1), `${(100 * spread).toFixed(1)} %`, gigaOps?.toFixed(1) ?? '-', gigabytesPerSecond.toFixed(1), `${(100 * share).toFixed(0)} %`];
-      print(line([kernel, result.shape, ...figures]));
+    for (const result of benchShape(shape, limits)) {
+      results.push(result);
+      if (!options.json) print(resultLine(result));
     }
   }
+  if (options.json) print(`${JSON.stringify({ machine: about, limits: [limits, allThreads], results }, undefined, 2)}\n`);
+  if (options.plot !== undefined) writeFileSync(options.plot, rooflinePage(options.plot, { title: about.cpu, ...limits, points: results }));
 }
 
 main();

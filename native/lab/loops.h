@@ -18,7 +18,8 @@ struct PeakLoop {
 // The loops that this file has for this architecture, whether or not this CPU can run them.
 size_t PeakLoops(const PeakLoop** loops);
 
-// Reads `count` words, a multiple of 64, with the widest loads of this CPU. The sum keeps the reads from being left out.
-uint64_t ReadWords(const uint64_t* words, size_t count);
+// Reads `count` words, a multiple of 64, with the widest loads of this CPU, and prefetches so many words ahead (0: leaves
+// that to the CPU). The sum keeps the reads from being left out.
+uint64_t ReadWords(const uint64_t* words, size_t count, size_t ahead);
 
 }  // namespace lg::lab
