@@ -9,6 +9,7 @@
     "lg_avx512vnni%": "<!(node tools/sources.mjs count avx512vnni <(target_arch))",
     "lg_neon%": "<!(node tools/sources.mjs count neon <(target_arch))",
     "lg_neon_dotprod%": "<!(node tools/sources.mjs count neon_dotprod <(target_arch))",
+    "lg_neon_i8mm%": "<!(node tools/sources.mjs count neon_i8mm <(target_arch))",
   },
   "target_defaults": {
     "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
@@ -53,6 +54,7 @@
         ["lg_avx512vnni>0", {"dependencies": ["lg_avx512vnni"]}],
         ["lg_neon>0", {"dependencies": ["lg_neon"]}],
         ["lg_neon_dotprod>0", {"dependencies": ["lg_neon_dotprod"]}],
+        ["lg_neon_i8mm>0", {"dependencies": ["lg_neon_i8mm"]}],
       ],
     },
     {
@@ -101,6 +103,15 @@
         "sources": ["<!@(node tools/sources.mjs isa neon_dotprod <(target_arch))"],
         "cflags_cc": ["<!@(node tools/sources.mjs isa-flags neon_dotprod)"],
         "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<!@(node tools/sources.mjs isa-flags neon_dotprod)"]},
+      }],
+    }],
+    ["lg_neon_i8mm>0", {
+      "targets": [{
+        "target_name": "lg_neon_i8mm",
+        "type": "static_library",
+        "sources": ["<!@(node tools/sources.mjs isa neon_i8mm <(target_arch))"],
+        "cflags_cc": ["<!@(node tools/sources.mjs isa-flags neon_i8mm)"],
+        "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<!@(node tools/sources.mjs isa-flags neon_i8mm)"]},
       }],
     }],
   ],

@@ -31,7 +31,7 @@ export LLAMA_GUARD_ADDON_DIR=build-arm64/Release QEMU_LD_PREFIX=/usr/aarch64-lin
 export LLAMA_GUARD_TEST_QUICK="${LLAMA_GUARD_TEST_QUICK:-1}"
 
 # The widest instruction set of a model; the tests fail unless it is there and its kernels run.
-declare -A best=([cortex-a53]=neon [cortex-a76]=neon_dotprod [max,sve=off]=neon_dotprod)
+declare -A best=([cortex-a53]=neon [cortex-a76]=neon_dotprod [max,sve=off]=neon_i8mm)
 for model in ${QEMU_CPU_MODEL:-cortex-a53 cortex-a76 max,sve=off}; do
   echo "== $model"
   # JavaScript is about fourteen times slower under qemu.

@@ -16,7 +16,17 @@ namespace lg {
 namespace {
 
 constexpr bool Bit(uint64_t value, int bit) { return (value >> bit) & 1u; }
-constexpr int kHwcapAsimdDotprod = 20;  // HWCAP_ASIMDDP of Linux and Android
+// Bits of AT_HWCAP and AT_HWCAP2 on Linux and Android.
+constexpr int kHwcapAsimdDotprod = 20;
+constexpr int kHwcap2I8mm = 13;
+
+#if LG_ARCH_ARM64 && defined(__APPLE__)
+bool AppleHas(const char* feature) {
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(feature, &value, &size, nullptr, 0) == 0 && value == 1;
+}
+#endif
 
 }  // namespace
 
@@ -38,6 +48,7 @@ CpuFeatures InterpretArm64(const RawCpu& raw) {
   CpuFeatures f;
   f.neon = true;  // part of the architecture
   f.dotprod = Bit(raw.hwcap, kHwcapAsimdDotprod);
+  f.i8mm = Bit(raw.hwcap2, kHwcap2I8mm);
   return f;
 }
 
@@ -57,12 +68,10 @@ RawCpu ReadRawCpu() {
   }
 #elif LG_ARCH_ARM64 && defined(__linux__)
   raw.hwcap = getauxval(AT_HWCAP);
+  raw.hwcap2 = getauxval(AT_HWCAP2);
 #elif LG_ARCH_ARM64 && defined(__APPLE__)
-  int value = 0;
-  size_t size = sizeof value;
-  if (sysctlbyname("hw.optional.arm.FEAT_DotProd", &value, &size, nullptr, 0) == 0 && value == 1) {
-    raw.hwcap |= uint64_t{1} << kHwcapAsimdDotprod;
-  }
+  if (AppleHas("hw.optional.arm.FEAT_DotProd")) raw.hwcap |= uint64_t{1} << kHwcapAsimdDotprod;
+  if (AppleHas("hw.optional.arm.FEAT_I8MM")) raw.hwcap2 |= uint64_t{1} << kHwcap2I8mm;
 #endif
   return raw;
 }

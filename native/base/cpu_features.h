@@ -15,15 +15,17 @@ struct CpuFeatures {
   bool avx512vnni = false;
   bool neon = false;
   bool dotprod = false;
+  bool i8mm = false;
 };
 
-// CPUID leaves 1 and 7 and XCR0 on x86; HWCAP on arm64. Zero where absent.
+// CPUID leaves 1 and 7 and XCR0 on x86; HWCAP and HWCAP2 on arm64. Zero where absent.
 struct RawCpu {
   uint32_t leaf1_ecx = 0;
   uint32_t leaf7_ebx = 0;
   uint32_t leaf7_ecx = 0;
   uint64_t xcr0 = 0;
   uint64_t hwcap = 0;
+  uint64_t hwcap2 = 0;
 };
 
 RawCpu ReadRawCpu();

@@ -5,7 +5,7 @@
 namespace lg {
 namespace {
 
-constexpr const char* kNames[kIsaCount] = {"scalar", "avx2", "avx512vnni", "neon", "neon_dotprod"};
+constexpr const char* kNames[kIsaCount] = {"scalar", "avx2", "avx512vnni", "neon", "neon_dotprod", "neon_i8mm"};
 
 // Narrowest first; the build defines LG_HAVE_<ISA> for each group of files that it compiled.
 constexpr Isa kCompiled[] = {
@@ -21,6 +21,9 @@ constexpr Isa kCompiled[] = {
 #endif
 #if defined(LG_HAVE_NEON_DOTPROD)
     Isa::neon_dotprod,
+#endif
+#if defined(LG_HAVE_NEON_I8MM)
+    Isa::neon_i8mm,
 #endif
 };
 constexpr size_t kCompiledCount = sizeof kCompiled / sizeof kCompiled[0];
@@ -47,6 +50,7 @@ bool IsaSupported(Isa isa, const CpuFeatures& f) {
     case Isa::avx512vnni: return IsaSupported(Isa::avx2, f) && f.avx512 && f.avx512vnni;
     case Isa::neon: return f.neon;
     case Isa::neon_dotprod: return IsaSupported(Isa::neon, f) && f.dotprod;
+    case Isa::neon_i8mm: return IsaSupported(Isa::neon_dotprod, f) && f.i8mm;
   }
   return false;
 }
@@ -56,6 +60,7 @@ bool IsaCovers(Isa active, Isa kernel) {
   switch (active) {
     case Isa::avx512vnni: return kernel == Isa::avx2;
     case Isa::neon_dotprod: return kernel == Isa::neon;
+    case Isa::neon_i8mm: return kernel == Isa::neon_dotprod || kernel == Isa::neon;
     default: return false;
   }
 }

@@ -28,6 +28,11 @@
 #else
 #define LG_IF_neon_dotprod(...)
 #endif
+#if defined(LG_HAVE_NEON_I8MM)
+#define LG_IF_neon_i8mm(...) __VA_ARGS__
+#else
+#define LG_IF_neon_i8mm(...)
+#endif
 
 namespace lg {
 

@@ -16,7 +16,7 @@ constexpr Flag kFlags[] = {
     {"avx2", &CpuFeatures::avx2},     {"fma", &CpuFeatures::fma},
     {"f16c", &CpuFeatures::f16c},     {"avx512", &CpuFeatures::avx512},
     {"avx512vnni", &CpuFeatures::avx512vnni}, {"neon", &CpuFeatures::neon},
-    {"dotprod", &CpuFeatures::dotprod},
+    {"dotprod", &CpuFeatures::dotprod},       {"i8mm", &CpuFeatures::i8mm},
 };
 
 uint64_t Word(Napi::Object raw, const char* name) {
@@ -31,6 +31,7 @@ RawCpu RawFrom(Napi::Object object) {
   raw.leaf7_ecx = static_cast<uint32_t>(Word(object, "leaf7Ecx"));
   raw.xcr0 = Word(object, "xcr0");
   raw.hwcap = Word(object, "hwcap");
+  raw.hwcap2 = Word(object, "hwcap2");
   return raw;
 }
 
@@ -54,6 +55,7 @@ Napi::Value ReadRaw(const Napi::CallbackInfo& info) {
   object.Set("leaf7Ecx", raw.leaf7_ecx);
   object.Set("xcr0", static_cast<double>(raw.xcr0));
   object.Set("hwcap", static_cast<double>(raw.hwcap));
+  object.Set("hwcap2", static_cast<double>(raw.hwcap2));
   return object;
 }
 

@@ -9,18 +9,18 @@ import { expect } from 'chai';
 import { expectedIsa } from './families.js';
 import { type CpuFeatures, type RawCpu, lab } from './lab.js';
 
-type Word = 'leaf1Ecx' | 'leaf7Ebx' | 'leaf7Ecx' | 'hwcap';
+type Word = 'leaf1Ecx' | 'leaf7Ebx' | 'leaf7Ecx' | 'hwcap' | 'hwcap2';
 
 const bits: Record<string, readonly [Word, number]> = {
   fma: ['leaf1Ecx', 12], osxsave: ['leaf1Ecx', 27], avx: ['leaf1Ecx', 28], f16c: ['leaf1Ecx', 29],
   avx2: ['leaf7Ebx', 5], avx512f: ['leaf7Ebx', 16], avx512dq: ['leaf7Ebx', 17], avx512bw: ['leaf7Ebx', 30],
   avx512vl: ['leaf7Ebx', 31], avx512_vnni: ['leaf7Ecx', 11],
   asimd: ['hwcap', 1], crc32: ['hwcap', 7], atomics: ['hwcap', 8], asimdhp: ['hwcap', 10], asimddp: ['hwcap', 20],
-  sve: ['hwcap', 22],
+  sve: ['hwcap', 22], i8mm: ['hwcap2', 13],
 };
 
 function raw(words: string, xcr0 = 0): RawCpu {
-  const found: Record<Word, number> = { leaf1Ecx: 0, leaf7Ebx: 0, leaf7Ecx: 0, hwcap: 0 };
+  const found: Record<Word, number> = { leaf1Ecx: 0, leaf7Ebx: 0, leaf7Ecx: 0, hwcap: 0, hwcap2: 0 };
   for (const word of words.split(' ').filter((text) => text !== '')) {
     const [register, bit] = bits[word]!;
     found[register] += 2 ** bit;
@@ -35,6 +35,8 @@ const skylakeX = `${haswell} avx512f avx512dq avx512bw avx512vl`;
 const vnni = `${skylakeX} avx512_vnni`;
 const withVnni = ['scalar', 'avx2', 'avx512vnni'];
 const withDotprod = ['scalar', 'neon', 'neon_dotprod'];
+const withI8mm = [...withDotprod, 'neon_i8mm'];
+const a76 = 'asimd crc32 atomics asimdhp asimddp';
 
 interface Machine {
   readonly features: CpuFeatures;
@@ -66,11 +68,15 @@ const machines: Record<string, Machine> = {
   'Sapphire Rapids': x86(vnni, 0x602e7, withVnni),
   'Zen 4': x86(vnni, 0x2e7, withVnni),
   'Cortex-A53': arm64('asimd crc32', ['scalar', 'neon']),
-  'Cortex-A76': arm64('asimd crc32 atomics asimdhp asimddp', withDotprod),
-  'Cortex-X1': arm64('asimd crc32 atomics asimdhp asimddp', withDotprod),
-  'Neoverse N1': arm64('asimd crc32 atomics asimdhp asimddp', withDotprod),
-  'Graviton 3': arm64('asimd crc32 atomics asimdhp asimddp sve', withDotprod),
-  'Apple M1': arm64('asimd crc32 atomics asimdhp asimddp', withDotprod),
+  'Cortex-A76': arm64(a76, withDotprod),
+  'Cortex-X1': arm64(a76, withDotprod),
+  'Neoverse N1': arm64(a76, withDotprod),
+  'Graviton 2': arm64(a76, withDotprod),
+  'Graviton 3': arm64(`${a76} sve i8mm`, withI8mm),
+  'Cortex-X2': arm64(`${a76} sve i8mm`, withI8mm),
+  'Apple M1': arm64(a76, withDotprod),
+  'Apple M2': arm64(`${a76} i8mm`, withI8mm),
+  'a virtual machine that hides dot products': arm64('asimd crc32 atomics asimdhp i8mm', ['scalar', 'neon']),
 };
 
 const compiled = lab.isas().filter((isa) => isa.compiled).map((isa) => isa.name);
@@ -91,7 +97,7 @@ describe('detection', () => {
   });
 
   it('this binary has the instruction sets of its architecture', () => {
-    const expected: Record<string, readonly string[]> = { x64: withVnni, arm64: withDotprod };
+    const expected: Record<string, readonly string[]> = { x64: withVnni, arm64: withI8mm };
     expect(compiled).to.deep.equal(expected[process.arch] ?? ['scalar']);
   });
 
@@ -141,6 +147,9 @@ const matmulByRows: Record<string, Readonly<Record<number, string>>> = {
   neon_dotprod: {
     1: '1x16_neon_dotprod', 2: '1x16_neon_dotprod', 3: '8x8_neon_dotprod', 16: '8x8_neon_dotprod', 256: '8x8_neon_dotprod',
   },
+  neon_i8mm: {
+    1: '1x16_neon_dotprod', 2: '1x16_neon_dotprod', 3: '8x8_neon_dotprod', 4: '8x8_neon_i8mm', 256: '8x8_neon_i8mm',
+  },
 };
 
 /** What a family without a kernel of an instruction set takes in its place, best first. */
@@ -150,6 +159,7 @@ const covered: Record<string, readonly string[]> = {
   avx512vnni: ['avx2', 'scalar'],
   neon: ['scalar'],
   neon_dotprod: ['neon', 'scalar'],
+  neon_i8mm: ['neon_dotprod', 'neon', 'scalar'],
 };
 
 describe('selection', () => {

@@ -28,6 +28,7 @@ export interface RawCpu {
   readonly leaf7Ecx?: number;
   readonly xcr0?: number;
   readonly hwcap?: number;
+  readonly hwcap2?: number;
 }
 
 export type CpuFeatures = Readonly<Record<string, boolean>>;

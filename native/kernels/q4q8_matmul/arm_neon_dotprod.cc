@@ -22,10 +22,16 @@ struct DotSums {
       high[v] = vreinterpretq_s8_u8(vshrq_n_u8(both, 4));
     }
     for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < Q; ++v) sums[r][v] = vdotq_laneq_s32(sums[r][v], low[v], q[r], 2 * kStep);
+      for (int v = 0; v < Q; ++v) {
+        sums[r][v] = vdotq_laneq_s32(sums[r][v], low[v], q[r], 2 * kStep);
+        KeepOrder(&sums[r][v]);
+      }
     }
     for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < Q; ++v) sums[r][v] = vdotq_laneq_s32(sums[r][v], high[v], q[r], 2 * kStep + 1);
+      for (int v = 0; v < Q; ++v) {
+        sums[r][v] = vdotq_laneq_s32(sums[r][v], high[v], q[r], 2 * kStep + 1);
+        KeepOrder(&sums[r][v]);
+      }
     }
   }
 

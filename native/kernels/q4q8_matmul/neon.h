@@ -21,6 +21,10 @@ static LG_ALWAYS_INLINE int32x4_t CorrectionNeon(int16x4_t sums, int32_t corr) {
   return vmlal_n_s16(vdupq_n_s32(-8 * q_sum), sums, static_cast<int16_t>(corr & 0xffff));
 }
 
+// Behind each addition to an accumulator: keeps the compiler from regrouping the chains, which takes more registers than
+// there are. gcc 12 then spills, or copies accumulators around.
+static LG_ALWAYS_INLINE void KeepOrder(int32x4_t* acc) { __asm__ volatile("" : "+w"(*acc)); }
+
 // One group of R rows (at `q`, stride `q_stride`) and Q quarters of a panel (at `w`).
 struct GroupNeon {
   const int8_t* q;
