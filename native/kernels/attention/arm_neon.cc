@@ -8,24 +8,28 @@
 namespace lg {
 namespace {
 
+LG_ALWAYS_INLINE float32x4_t Load4(const float* from) { return vld1q_f32(from); }
+LG_ALWAYS_INLINE float32x4_t Load4(const uint16_t* from) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from))); }
+
 // A sum over `count` steps of one number per head times 16 values: acc[h] = fma(numbers[h][i], values[i], acc[h]).
+template <typename Element>
 struct Products {
   const float* numbers;  // head h, step i at numbers + h * number_stride + i
   size_t number_stride;
-  const float* values;  // step i at values + i * value_stride
+  const Element* values;  // step i at values + i * value_stride
   size_t value_stride;
   size_t count;
 };
 
-template <int H>
-LG_ALWAYS_INLINE void AddProducts(const Products& p, float32x4_t (&acc)[H][4]) {
+template <int H, typename Element>
+LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, float32x4_t (&acc)[H][4]) {
   for (size_t i = 0; i < p.count; ++i) {
     float numbers[H];
     LG_UNROLL
     for (int h = 0; h < H; ++h) numbers[h] = p.numbers[h * p.number_stride + i];
     LG_UNROLL
     for (int v = 0; v < 4; ++v) {
-      const float32x4_t values = vld1q_f32(p.values + i * p.value_stride + 4 * v);
+      const float32x4_t values = Load4(p.values + i * p.value_stride + 4 * v);
       LG_UNROLL
       for (int h = 0; h < H; ++h) acc[h][v] = vfmaq_n_f32(acc[h][v], values, numbers[h]);
     }
@@ -40,11 +44,11 @@ LG_ALWAYS_INLINE float32x4_t ExpMasked(float32x4_t x, uint32x4_t mask) {
 struct Neon {
   static LG_ALWAYS_INLINE void Widen(const uint16_t* from, float* to) {
     LG_UNROLL
-    for (int v = 0; v < 4; ++v) vst1q_f32(to + 4 * v, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from + 4 * v))));
+    for (int v = 0; v < 4; ++v) vst1q_f32(to + 4 * v, Load4(from + 4 * v));
   }
 
-  template <int H>
-  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const float* keys, size_t count, float* scores) {
+  template <int H, typename Element>
+  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const Element* keys, size_t count, float* scores) {
     for (size_t j = 0; j < count; j += 16) {
       float32x4_t acc[H][4];
       LG_UNROLL
@@ -52,7 +56,7 @@ struct Neon {
         LG_UNROLL
         for (int v = 0; v < 4; ++v) acc[h][v] = vdupq_n_f32(0.0f);
       }
-      AddProducts<H>({q, head_dim, keys + j, kKeyBlock, head_dim}, acc);
+      AddProducts<H, Element>({q, head_dim, keys + j, kKeyBlock, head_dim}, acc);
       LG_UNROLL
       for (int h = 0; h < H; ++h) {
         LG_UNROLL
@@ -88,8 +92,8 @@ struct Neon {
     return keep;
   }
 
-  template <int H>
-  static LG_ALWAYS_INLINE void Outputs(const float* p, size_t count, const float* values, size_t head_dim, const float* keep,
+  template <int H, typename Element>
+  static LG_ALWAYS_INLINE void Outputs(const float* p, size_t count, const Element* values, size_t head_dim, const float* keep,
                                        float* out) {
     for (size_t d = 0; d < head_dim; d += 16) {
       float32x4_t acc[H][4];
@@ -98,7 +102,7 @@ struct Neon {
         LG_UNROLL
         for (int v = 0; v < 4; ++v) acc[h][v] = vmulq_n_f32(vld1q_f32(out + h * head_dim + d + 4 * v), keep[h]);
       }
-      AddProducts<H>({p, kKeyBlock, values + d, head_dim, count}, acc);
+      AddProducts<H, Element>({p, kKeyBlock, values + d, head_dim, count}, acc);
       LG_UNROLL
       for (int h = 0; h < H; ++h) {
         LG_UNROLL

@@ -5,6 +5,7 @@
 //   Scores<H>(q, head_dim, keys, count, scores)                 H heads against `count` keys, rounded up to 16
 //   Probabilities(scores, count, max, lanes)                    in place; the factor for what was summed before
 //   Outputs<H>(p, count, values, head_dim, keep, out)           out = out * keep + p x values, H heads
+// where keys and values are float or, for a single row, halves as they lie in the cache.
 // All of it has internal linkage: a kernel file must define no symbol that another file could pick up.
 #pragma once
 
@@ -65,33 +66,43 @@ static void WidenBlock(const AttentionArgs& a, size_t block, size_t keys, const 
   for (size_t i = 0; i < keys * a.head_dim; i += 16) Ops::Widen(a.values[block] + i, w.values + i);
 }
 
-// H heads of one row, from pair `at`, against the first `keys` of one block.
-template <typename Ops, int H>
-static void HeadsBlock(const AttentionWork& w, size_t at, size_t keys, size_t head_dim) {
+// H heads of one row, from pair `at`, against the first `count` keys of one block.
+template <typename Ops, int H, typename Element>
+static void HeadsBlock(const AttentionWork& w, size_t at, const Element* keys, const Element* values, size_t count, size_t head_dim) {
   float* scores = w.scores + at * kKeyBlock;
-  Ops::template Scores<H>(w.q + at * head_dim, head_dim, w.keys, keys, scores);
+  Ops::template Scores<H>(w.q + at * head_dim, head_dim, keys, count, scores);
   float keep[H];
   for (int h = 0; h < H; ++h) {
-    keep[h] = Ops::Probabilities(scores + h * kKeyBlock, keys, w.max + at + h, w.lanes + (at + h) * kLanes);
+    keep[h] = Ops::Probabilities(scores + h * kKeyBlock, count, w.max + at + h, w.lanes + (at + h) * kLanes);
   }
-  Ops::template Outputs<H>(scores, keys, w.values, head_dim, keep, w.out + at * head_dim);
+  Ops::template Outputs<H>(scores, count, values, head_dim, keep, w.out + at * head_dim);
 }
 
 // Four heads at a time share each load of a key or value.
+template <typename Ops, typename Element>
+static void RowBlock(const AttentionArgs& a, const AttentionWork& w, size_t row, const Element* keys, const Element* values, size_t count) {
+  size_t h = 0;
+  for (; h + 4 <= a.heads; h += 4) HeadsBlock<Ops, 4>(w, row * a.heads + h, keys, values, count, a.head_dim);
+  for (; h < a.heads; ++h) HeadsBlock<Ops, 1>(w, row * a.heads + h, keys, values, count, a.head_dim);
+}
+
+static inline size_t KeysOfBlock(size_t first, size_t end) { return end - first < kKeyBlock ? end - first : kKeyBlock; }
+
 template <typename Ops>
 static void RunAttention(const AttentionArgs& a) {
   const AttentionWork w = DivideScratch(a);
   StartAttention(a, w);
   const size_t all_keys = a.first_position + a.rows;
   for (size_t first = 0; first < all_keys; first += kKeyBlock) {
-    WidenBlock<Ops>(a, first / kKeyBlock, all_keys - first < kKeyBlock ? all_keys - first : kKeyBlock, w);
+    const size_t block = first / kKeyBlock;
+    if (a.rows == 1) {  // widening would serve this row alone, and cost a store and a load of every number
+      RowBlock<Ops>(a, w, 0, a.keys[block], a.values[block], KeysOfBlock(first, all_keys));
+      continue;
+    }
+    WidenBlock<Ops>(a, block, KeysOfBlock(first, all_keys), w);
     for (size_t row = 0; row < a.rows; ++row) {
       const size_t end = a.first_position + row + 1;  // keys that this row may see
-      if (end <= first) continue;
-      const size_t keys = end - first < kKeyBlock ? end - first : kKeyBlock;
-      size_t h = 0;
-      for (; h + 4 <= a.heads; h += 4) HeadsBlock<Ops, 4>(w, row * a.heads + h, keys, a.head_dim);
-      for (; h < a.heads; ++h) HeadsBlock<Ops, 1>(w, row * a.heads + h, keys, a.head_dim);
+      if (end > first) RowBlock<Ops>(a, w, row, static_cast<const float*>(w.keys), static_cast<const float*>(w.values), KeysOfBlock(first, end));
     }
   }
   FinishAttention(a, w);

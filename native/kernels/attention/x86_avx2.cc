@@ -16,20 +16,24 @@ LG_ALWAYS_INLINE __m256 Probabilities8(float* scores, size_t j, size_t count, __
   return p;
 }
 
+LG_ALWAYS_INLINE __m256 Load8(const float* from) { return _mm256_loadu_ps(from); }
+LG_ALWAYS_INLINE __m256 Load8(const uint16_t* from) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))); }
+
 // A sum over `count` steps of one number per head times 16 values: acc[h] = fma(numbers[h][i], values[i], acc[h]).
+template <typename Element>
 struct Products {
   const float* numbers;  // head h, step i at numbers + h * number_stride + i
   size_t number_stride;
-  const float* values;  // step i at values + i * value_stride
+  const Element* values;  // step i at values + i * value_stride
   size_t value_stride;
   size_t count;
 };
 
-template <int H>
-LG_ALWAYS_INLINE void AddProducts(const Products& p, __m256 (&acc)[H][2]) {
+template <int H, typename Element>
+LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, __m256 (&acc)[H][2]) {
   for (size_t i = 0; i < p.count; ++i) {
-    const __m256 first = _mm256_loadu_ps(p.values + i * p.value_stride);
-    const __m256 second = _mm256_loadu_ps(p.values + i * p.value_stride + 8);
+    const __m256 first = Load8(p.values + i * p.value_stride);
+    const __m256 second = Load8(p.values + i * p.value_stride + 8);
     LG_UNROLL
     for (int h = 0; h < H; ++h) {
       const __m256 one = _mm256_set1_ps(p.numbers[h * p.number_stride + i]);
@@ -41,19 +45,16 @@ LG_ALWAYS_INLINE void AddProducts(const Products& p, __m256 (&acc)[H][2]) {
 
 struct Avx2 {
   static LG_ALWAYS_INLINE void Widen(const uint16_t* from, float* to) {
-    for (int half = 0; half < 16; half += 8) {
-      const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + half));
-      _mm256_storeu_ps(to + half, _mm256_cvtph_ps(eight));
-    }
+    for (int half = 0; half < 16; half += 8) _mm256_storeu_ps(to + half, Load8(from + half));
   }
 
-  template <int H>
-  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const float* keys, size_t count, float* scores) {
+  template <int H, typename Element>
+  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const Element* keys, size_t count, float* scores) {
     for (size_t j = 0; j < count; j += 16) {
       __m256 acc[H][2];
       LG_UNROLL
       for (int h = 0; h < H; ++h) acc[h][0] = acc[h][1] = _mm256_setzero_ps();
-      AddProducts<H>({q, head_dim, keys + j, kKeyBlock, head_dim}, acc);
+      AddProducts<H, Element>({q, head_dim, keys + j, kKeyBlock, head_dim}, acc);
       LG_UNROLL
       for (int h = 0; h < H; ++h) {
         _mm256_storeu_ps(scores + h * kKeyBlock + j, acc[h][0]);
@@ -82,8 +83,8 @@ struct Avx2 {
     return keep;
   }
 
-  template <int H>
-  static LG_ALWAYS_INLINE void Outputs(const float* p, size_t count, const float* values, size_t head_dim, const float* keep,
+  template <int H, typename Element>
+  static LG_ALWAYS_INLINE void Outputs(const float* p, size_t count, const Element* values, size_t head_dim, const float* keep,
                                        float* out) {
     for (size_t d = 0; d < head_dim; d += 16) {
       __m256 acc[H][2];
@@ -93,7 +94,7 @@ struct Avx2 {
         acc[h][0] = _mm256_mul_ps(_mm256_loadu_ps(out + h * head_dim + d), factor);
         acc[h][1] = _mm256_mul_ps(_mm256_loadu_ps(out + h * head_dim + d + 8), factor);
       }
-      AddProducts<H>({p, kKeyBlock, values + d, head_dim, count}, acc);
+      AddProducts<H, Element>({p, kKeyBlock, values + d, head_dim, count}, acc);
       LG_UNROLL
       for (int h = 0; h < H; ++h) {
         _mm256_storeu_ps(out + h * head_dim + d, acc[h][0]);

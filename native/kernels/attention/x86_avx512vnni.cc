@@ -2,29 +2,51 @@
 // attention with 16 keys (scores) or 16 dimensions (output) side by side, four query heads at a time: 4 heads x 4 registers
 // are 16 independent fma chains, enough to hide a latency of 4 at two a cycle; each key or value load serves four heads.
 // A block's keys and values are widened to f32 once for all rows of the call: 2 x 16 KB at head dimension 64, L1-sized.
+// 16 accumulators, 4 keys or values and a broadcast: 21 of 32 registers.
 #include "kernels/attention/blocks.h"
 #include "kernels/math/avx512.h"
 
 namespace lg {
 namespace {
 
+LG_ALWAYS_INLINE __m512 Load16(const float* from) { return _mm512_loadu_ps(from); }
+LG_ALWAYS_INLINE __m512 Load16(const uint16_t* from) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))); }
+
+// A sum over `count` steps of one number per head times 16 * V values: acc[h] = fma(numbers[h][i], values[i], acc[h]).
+template <typename Element>
+struct Products {
+  const float* numbers;  // head h, step i at numbers + h * number_stride + i
+  size_t number_stride;
+  const Element* values;  // step i at values + i * value_stride
+  size_t value_stride;
+  size_t count;
+};
+
+template <int H, int V, typename Element>
+LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, __m512 (&acc)[H][V]) {
+  for (size_t i = 0; i < p.count; ++i) {
+    __m512 values[V];
+    LG_UNROLL
+    for (int v = 0; v < V; ++v) values[v] = Load16(p.values + i * p.value_stride + 16 * v);
+    LG_UNROLL
+    for (int h = 0; h < H; ++h) {
+      const __m512 one = _mm512_set1_ps(p.numbers[h * p.number_stride + i]);
+      LG_UNROLL
+      for (int v = 0; v < V; ++v) acc[h][v] = _mm512_fmadd_ps(one, values[v], acc[h][v]);
+    }
+  }
+}
+
 // Scores of H heads against 16 * V keys.
-template <int H, int V>
-LG_ALWAYS_INLINE void ScoresOf(const float* q, size_t head_dim, const float* keys, float* scores) {
+template <int H, int V, typename Element>
+LG_ALWAYS_INLINE void ScoresOf(const float* q, size_t head_dim, const Element* keys, float* scores) {
   __m512 acc[H][V];
   LG_UNROLL
   for (int h = 0; h < H; ++h) {
     LG_UNROLL
     for (int v = 0; v < V; ++v) acc[h][v] = _mm512_setzero_ps();
   }
-  for (size_t d = 0; d < head_dim; ++d) {
-    LG_UNROLL
-    for (int h = 0; h < H; ++h) {
-      const __m512 one = _mm512_set1_ps(q[h * head_dim + d]);
-      LG_UNROLL
-      for (int v = 0; v < V; ++v) acc[h][v] = _mm512_fmadd_ps(one, _mm512_load_ps(keys + d * kKeyBlock + 16 * v), acc[h][v]);
-    }
-  }
+  AddProducts<H, V, Element>({q, head_dim, keys, kKeyBlock, head_dim}, acc);
   LG_UNROLL
   for (int h = 0; h < H; ++h) {
     LG_UNROLL
@@ -33,22 +55,15 @@ LG_ALWAYS_INLINE void ScoresOf(const float* q, size_t head_dim, const float* key
 }
 
 // out = out * keep + probabilities x values, H heads x 16 * V dimensions.
-template <int H, int V>
-LG_ALWAYS_INLINE void OutputsOf(const float* p, size_t keys, const float* values, size_t head_dim, const float* keep, float* out) {
+template <int H, int V, typename Element>
+LG_ALWAYS_INLINE void OutputsOf(const float* p, size_t keys, const Element* values, size_t head_dim, const float* keep, float* out) {
   __m512 acc[H][V];
   LG_UNROLL
   for (int h = 0; h < H; ++h) {
     LG_UNROLL
     for (int v = 0; v < V; ++v) acc[h][v] = _mm512_mul_ps(_mm512_load_ps(out + h * head_dim + 16 * v), _mm512_set1_ps(keep[h]));
   }
-  for (size_t j = 0; j < keys; ++j) {
-    LG_UNROLL
-    for (int h = 0; h < H; ++h) {
-      const __m512 one = _mm512_set1_ps(p[h * kKeyBlock + j]);
-      LG_UNROLL
-      for (int v = 0; v < V; ++v) acc[h][v] = _mm512_fmadd_ps(one, _mm512_load_ps(values + j * head_dim + 16 * v), acc[h][v]);
-    }
-  }
+  AddProducts<H, V, Element>({p, kKeyBlock, values, head_dim, keys}, acc);
   LG_UNROLL
   for (int h = 0; h < H; ++h) {
     LG_UNROLL
@@ -58,11 +73,11 @@ LG_ALWAYS_INLINE void OutputsOf(const float* p, size_t keys, const float* values
 
 struct Avx512Vnni {
   static LG_ALWAYS_INLINE void Widen(const uint16_t* from, float* to) {
-    _mm512_store_ps(to, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+    _mm512_store_ps(to, Load16(from));
   }
 
-  template <int H>
-  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const float* keys, size_t count, float* scores) {
+  template <int H, typename Element>
+  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const Element* keys, size_t count, float* scores) {
     if (count > 48) {
       ScoresOf<H, 4>(q, head_dim, keys, scores);
     } else {
@@ -89,8 +104,8 @@ struct Avx512Vnni {
     return keep;
   }
 
-  template <int H>
-  static LG_ALWAYS_INLINE void Outputs(const float* p, size_t count, const float* values, size_t head_dim, const float* keep,
+  template <int H, typename Element>
+  static LG_ALWAYS_INLINE void Outputs(const float* p, size_t count, const Element* values, size_t head_dim, const float* keep,
                                        float* out) {
     size_t d = 0;
     for (; d + 64 <= head_dim; d += 64) OutputsOf<H, 4>(p, count, values + d, head_dim, keep, out + d);
