@@ -13,13 +13,24 @@ namespace lg {
 
 inline Status BadArgument(const std::string& what) { return Status::Error(kInvalidArgument, "Expected " + what); }
 
-// A property of `object`, undefined where a getter throws.
-inline Napi::Value Property(const Napi::Object& object, const char* name) {
-  const Napi::Env env = object.Env();
-  napi_value value = nullptr;
-  if (napi_get_named_property(env, object, name, &value) == napi_ok) return Napi::Value(env, value);
+inline Napi::Value ValueOrUndefined(Napi::Env env, napi_status status, napi_value value) {
+  if (status == napi_ok) return Napi::Value(env, value);
   if (env.IsExceptionPending()) env.GetAndClearPendingException();
   return env.Undefined();
+}
+
+// A property of `object`, undefined where a getter throws.
+inline Napi::Value Property(const Napi::Object& object, const char* name) {
+  napi_value value = nullptr;
+  const napi_status status = napi_get_named_property(object.Env(), object, name, &value);
+  return ValueOrUndefined(object.Env(), status, value);
+}
+
+// An element of `array`, undefined where a getter throws.
+inline Napi::Value Element(const Napi::Array& array, uint32_t index) {
+  napi_value value = nullptr;
+  const napi_status status = napi_get_element(array.Env(), array, index, &value);
+  return ValueOrUndefined(array.Env(), status, value);
 }
 
 inline Status ReadSize(const Napi::Value& value, const std::string& name, size_t most, size_t* out) {
@@ -51,7 +62,7 @@ inline Status ReadArray(const Napi::Value& value, const std::string& name, Napi:
   return Status::Ok();
 }
 
-// A view of a typed array of element type `type`; valid while the value is.
+// A view of a typed array of element type `type`; valid until JavaScript runs again, which may resize or transfer it.
 template <typename Array>
 Status ReadTypedArray(const Napi::Value& value, const std::string& name, napi_typedarray_type type, Array* out) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {

@@ -40,36 +40,51 @@ struct Pass {
   }
 };
 
-Status ReadItem(const Napi::Value& value, Pass* pass) {
+// The properties of a batch item, not looked at yet.
+struct ItemValues {
+  Napi::Value sequence, tokens, logits;
+};
+
+Status FetchItem(const Napi::Value& value, std::vector<ItemValues>* values) {
   Napi::Object object;
+  LG_RETURN_IF_ERROR(ReadObject(value, "a batch item", &object));
+  values->push_back({Property(object, "sequence"), Property(object, "tokens"), Property(object, "logits")});
+  return Status::Ok();
+}
+
+Status ReadItem(const ItemValues& item, Pass* pass) {
   Napi::Uint32Array tokens;
   std::shared_ptr<SequenceHandle> sequence;
   size_t logits;
-  LG_RETURN_IF_ERROR(ReadObject(value, "a batch item", &object));
-  LG_RETURN_IF_ERROR(UnwrapHandle(Property(object, "sequence"), &sequence));
+  LG_RETURN_IF_ERROR(UnwrapHandle(item.sequence, &sequence));
   LG_RETURN_IF_ERROR(sequence->Usable());
   if (sequence->model != pass->model) return BadArgument("a sequence of this model");
   for (const auto& other : pass->sequences) {
     if (other == sequence) return BadArgument("each sequence once in a batch");
   }
-  LG_RETURN_IF_ERROR(ReadTypedArray(Property(object, "tokens"), "tokens", napi_uint32_array, &tokens));
+  LG_RETURN_IF_ERROR(ReadTypedArray(item.tokens, "tokens", napi_uint32_array, &tokens));
   if (tokens.ElementLength() > kMaxBatchTokens) return BadArgument("at most " + std::to_string(kMaxBatchTokens) + " tokens in a pass");
-  LG_RETURN_IF_ERROR(ReadSize(Property(object, "logits"), "logits", tokens.ElementLength(), &logits));
+  LG_RETURN_IF_ERROR(ReadSize(item.logits, "logits", tokens.ElementLength(), &logits));
   pass->tokens.emplace_back(tokens.Data(), tokens.Data() + tokens.ElementLength());
   pass->batch.push_back({&sequence->kv, pass->tokens.back().data(), pass->tokens.back().size(), logits});
   pass->sequences.push_back(std::move(sequence));
   return Status::Ok();
 }
 
+// Every property is fetched before anything is checked: a getter may start a pass, dispose a sequence or shrink an array,
+// and nothing that was checked may change before the pass begins.
 Status ReadPass(const Napi::CallbackInfo& info, Pass* pass) {
   Napi::Array items;
-  LG_RETURN_IF_ERROR(ThisModel(info, &pass->model));
-  if (pass->model->busy) return Status::Error(kBusy, "Expected an idle model, found one that runs a forward pass");
+  std::vector<ItemValues> values;
   LG_RETURN_IF_ERROR(ReadArray(info[0], "batch", &items));
   if (items.Length() > kMaxBatchTokens) return BadArgument("at most " + std::to_string(kMaxBatchTokens) + " items in a pass");
+  for (uint32_t i = 0, count = items.Length(); i < count; ++i) LG_RETURN_IF_ERROR(FetchItem(Element(items, i), &values));
+
+  LG_RETURN_IF_ERROR(ThisModel(info, &pass->model));
+  if (pass->model->busy) return Status::Error(kBusy, "Expected an idle model, found one that runs a forward pass");
   size_t rows = 0;
-  for (uint32_t i = 0; i < items.Length(); ++i) {
-    LG_RETURN_IF_ERROR(ReadItem(items.Get(i), pass));
+  for (const ItemValues& item : values) {
+    LG_RETURN_IF_ERROR(ReadItem(item, pass));
     rows += pass->batch.back().logits;
   }
   pass->logits.resize(rows * pass->model->decoder->config().labels);

@@ -46,7 +46,7 @@ Status ReadTensor(const Napi::Value& value, TensorEntry* tensor) {
   if (shape.Length() > 8) return BadArgument("a tensor of at most 8 dimensions");
   for (uint32_t i = 0; i < shape.Length(); ++i) {
     size_t extent;
-    LG_RETURN_IF_ERROR(ReadSize(shape.Get(i), "a tensor's extent", kMostExtent, &extent));
+    LG_RETURN_IF_ERROR(ReadSize(Element(shape, i), "a tensor's extent", kMostExtent, &extent));
     tensor->shape.push_back(extent);
   }
   return Status::Ok();
@@ -65,7 +65,7 @@ Status ReadModelSpec(const Napi::Value& value, ModelSpec* spec) {
   spec->tensors.resize(tensors.Length());
   for (uint32_t i = 0; i < tensors.Length(); ++i) {
     const Napi::HandleScope scope(value.Env());
-    LG_RETURN_IF_ERROR(ReadTensor(tensors.Get(i), &spec->tensors[i]));
+    LG_RETURN_IF_ERROR(ReadTensor(Element(tensors, i), &spec->tensors[i]));
   }
   return Status::Ok();
 }

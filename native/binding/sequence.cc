@@ -7,6 +7,10 @@ namespace lg {
 
 Status SequenceHandle::Usable() const {
   if (disposed) return Status::Error(kDisposed, "Expected a sequence in use, found one that is disposed");
+  return Idle();
+}
+
+Status SequenceHandle::Idle() const {
   if (busy) return Status::Error(kBusy, "Expected an idle sequence, found one that a forward pass is using");
   return Status::Ok();
 }
@@ -34,16 +38,22 @@ Status ThisAndLength(const Napi::CallbackInfo& info, std::shared_ptr<SequenceHan
   return ReadSize(info[0], "length", (*sequence)->kv.length(), length);
 }
 
+// A `this` that no pass is changing at this moment; a disposed one is empty.
+Status ThisIdle(const Napi::CallbackInfo& info, std::shared_ptr<SequenceHandle>* sequence) {
+  LG_RETURN_IF_ERROR(This(info, sequence));
+  return (*sequence)->Idle();
+}
+
 Napi::Value Length(const Napi::CallbackInfo& info) {
   std::shared_ptr<SequenceHandle> sequence;
-  const Status status = This(info, &sequence);
+  const Status status = ThisIdle(info, &sequence);
   if (!status.ok()) return Throw(info.Env(), status);
   return Napi::Number::New(info.Env(), static_cast<double>(sequence->kv.length()));
 }
 
 Napi::Value KvBytes(const Napi::CallbackInfo& info) {
   std::shared_ptr<SequenceHandle> sequence;
-  const Status status = This(info, &sequence);
+  const Status status = ThisIdle(info, &sequence);
   if (!status.ok()) return Throw(info.Env(), status);
   return Napi::Number::New(info.Env(), static_cast<double>(sequence->kv.OwnedBytes()));
 }

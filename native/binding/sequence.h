@@ -22,6 +22,8 @@ struct SequenceHandle {
 
   // DISPOSED or BUSY.
   Status Usable() const;
+  // BUSY.
+  Status Idle() const;
   // Gives the memory back, at once or when the pass that uses it has ended.
   void Dispose();
   void EndPass();
