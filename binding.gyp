@@ -6,6 +6,7 @@
     # Termux's node-gyp expects this to be defined.
     "android_ndk_path%": "",
     "lg_avx2%": "<!(node tools/sources.mjs count avx2 <(target_arch))",
+    "lg_avxvnni%": "<!(node tools/sources.mjs count avxvnni <(target_arch))",
     "lg_avx512vnni%": "<!(node tools/sources.mjs count avx512vnni <(target_arch))",
     "lg_neon%": "<!(node tools/sources.mjs count neon <(target_arch))",
     "lg_neon_dotprod%": "<!(node tools/sources.mjs count neon_dotprod <(target_arch))",
@@ -51,6 +52,7 @@
       "dependencies": ["lg_core"],
       "conditions": [
         ["lg_avx2>0", {"dependencies": ["lg_avx2"]}],
+        ["lg_avxvnni>0", {"dependencies": ["lg_avxvnni"]}],
         ["lg_avx512vnni>0", {"dependencies": ["lg_avx512vnni"]}],
         ["lg_neon>0", {"dependencies": ["lg_neon"]}],
         ["lg_neon_dotprod>0", {"dependencies": ["lg_neon_dotprod"]}],
@@ -76,6 +78,15 @@
         "sources": ["<!@(node tools/sources.mjs isa avx2 <(target_arch))"],
         "cflags_cc": ["<!@(node tools/sources.mjs isa-flags avx2)"],
         "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<!@(node tools/sources.mjs isa-flags avx2)"]},
+      }],
+    }],
+    ["lg_avxvnni>0", {
+      "targets": [{
+        "target_name": "lg_avxvnni",
+        "type": "static_library",
+        "sources": ["<!@(node tools/sources.mjs isa avxvnni <(target_arch))"],
+        "cflags_cc": ["<!@(node tools/sources.mjs isa-flags avxvnni)"],
+        "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<!@(node tools/sources.mjs isa-flags avxvnni)"]},
       }],
     }],
     ["lg_avx512vnni>0", {

@@ -38,6 +38,7 @@ CpuFeatures InterpretX86(const RawCpu& raw) {
   f.fma = ymm_saved && Bit(raw.leaf1_ecx, 12);
   f.f16c = ymm_saved && Bit(raw.leaf1_ecx, 29);
   f.avx2 = ymm_saved && Bit(raw.leaf7_ebx, 5);
+  f.avxvnni = ymm_saved && Bit(raw.leaf7_1_eax, 4);
   const bool all_parts = Bit(raw.leaf7_ebx, 16) && Bit(raw.leaf7_ebx, 17) && Bit(raw.leaf7_ebx, 30) && Bit(raw.leaf7_ebx, 31);
   f.avx512 = zmm_saved && all_parts;
   f.avx512vnni = f.avx512 && Bit(raw.leaf7_ecx, 11);
@@ -60,6 +61,8 @@ RawCpu ReadRawCpu() {
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
     raw.leaf7_ebx = ebx;
     raw.leaf7_ecx = ecx;
+    // Leaf 7 gives its last subleaf in EAX; beyond it, what CPUID returns means nothing.
+    if (eax >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx)) raw.leaf7_1_eax = eax;
   }
   if (Bit(raw.leaf1_ecx, 27)) {
     uint32_t low, high;

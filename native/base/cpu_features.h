@@ -11,6 +11,7 @@ struct CpuFeatures {
   bool avx2 = false;
   bool fma = false;
   bool f16c = false;
+  bool avxvnni = false;
   bool avx512 = false;  // F, BW, VL and DQ together
   bool avx512vnni = false;
   bool neon = false;
@@ -18,11 +19,12 @@ struct CpuFeatures {
   bool i8mm = false;
 };
 
-// CPUID leaves 1 and 7 and XCR0 on x86; HWCAP and HWCAP2 on arm64. Zero where absent.
+// CPUID leaves 1 and 7 (subleaves 0 and 1) and XCR0 on x86; HWCAP and HWCAP2 on arm64. Zero where absent.
 struct RawCpu {
   uint32_t leaf1_ecx = 0;
   uint32_t leaf7_ebx = 0;
   uint32_t leaf7_ecx = 0;
+  uint32_t leaf7_1_eax = 0;
   uint64_t xcr0 = 0;
   uint64_t hwcap = 0;
   uint64_t hwcap2 = 0;

@@ -5,13 +5,16 @@
 namespace lg {
 namespace {
 
-constexpr const char* kNames[kIsaCount] = {"scalar", "avx2", "avx512vnni", "neon", "neon_dotprod", "neon_i8mm"};
+constexpr const char* kNames[kIsaCount] = {"scalar", "avx2", "avxvnni", "avx512vnni", "neon", "neon_dotprod", "neon_i8mm"};
 
 // Narrowest first; the build defines LG_HAVE_<ISA> for each group of files that it compiled.
 constexpr Isa kCompiled[] = {
     Isa::scalar,
 #if defined(LG_HAVE_AVX2)
     Isa::avx2,
+#endif
+#if defined(LG_HAVE_AVXVNNI)
+    Isa::avxvnni,
 #endif
 #if defined(LG_HAVE_AVX512VNNI)
     Isa::avx512vnni,
@@ -47,6 +50,7 @@ bool IsaSupported(Isa isa, const CpuFeatures& f) {
   switch (isa) {
     case Isa::scalar: return true;
     case Isa::avx2: return f.avx2 && f.fma && f.f16c;
+    case Isa::avxvnni: return IsaSupported(Isa::avx2, f) && f.avxvnni;
     case Isa::avx512vnni: return IsaSupported(Isa::avx2, f) && f.avx512 && f.avx512vnni;
     case Isa::neon: return f.neon;
     case Isa::neon_dotprod: return IsaSupported(Isa::neon, f) && f.dotprod;
@@ -58,7 +62,8 @@ bool IsaSupported(Isa isa, const CpuFeatures& f) {
 bool IsaCovers(Isa active, Isa kernel) {
   if (kernel == active || kernel == Isa::scalar) return true;
   switch (active) {
-    case Isa::avx512vnni: return kernel == Isa::avx2;
+    case Isa::avxvnni:
+    case Isa::avx512vnni: return kernel == Isa::avx2;  // not each other: Cascade Lake lacks the one, Alder Lake the other
     case Isa::neon_dotprod: return kernel == Isa::neon;
     case Isa::neon_i8mm: return kernel == Isa::neon_dotprod || kernel == Isa::neon;
     default: return false;

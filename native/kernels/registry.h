@@ -13,6 +13,11 @@
 #else
 #define LG_IF_avx2(...)
 #endif
+#if defined(LG_HAVE_AVXVNNI)
+#define LG_IF_avxvnni(...) __VA_ARGS__
+#else
+#define LG_IF_avxvnni(...)
+#endif
 #if defined(LG_HAVE_AVX512VNNI)
 #define LG_IF_avx512vnni(...) __VA_ARGS__
 #else

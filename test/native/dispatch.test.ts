@@ -9,18 +9,18 @@ import { expect } from 'chai';
 import { expectedIsa } from './families.js';
 import { type CpuFeatures, type RawCpu, lab } from './lab.js';
 
-type Word = 'leaf1Ecx' | 'leaf7Ebx' | 'leaf7Ecx' | 'hwcap' | 'hwcap2';
+type Word = 'leaf1Ecx' | 'leaf7Ebx' | 'leaf7Ecx' | 'leaf7Sub1Eax' | 'hwcap' | 'hwcap2';
 
 const bits: Record<string, readonly [Word, number]> = {
   fma: ['leaf1Ecx', 12], osxsave: ['leaf1Ecx', 27], avx: ['leaf1Ecx', 28], f16c: ['leaf1Ecx', 29],
   avx2: ['leaf7Ebx', 5], avx512f: ['leaf7Ebx', 16], avx512dq: ['leaf7Ebx', 17], avx512bw: ['leaf7Ebx', 30],
-  avx512vl: ['leaf7Ebx', 31], avx512_vnni: ['leaf7Ecx', 11],
+  avx512vl: ['leaf7Ebx', 31], avx512_vnni: ['leaf7Ecx', 11], avx_vnni: ['leaf7Sub1Eax', 4],
   asimd: ['hwcap', 1], crc32: ['hwcap', 7], atomics: ['hwcap', 8], asimdhp: ['hwcap', 10], asimddp: ['hwcap', 20],
   sve: ['hwcap', 22], i8mm: ['hwcap2', 13],
 };
 
 function raw(words: string, xcr0 = 0): RawCpu {
-  const found: Record<Word, number> = { leaf1Ecx: 0, leaf7Ebx: 0, leaf7Ecx: 0, hwcap: 0, hwcap2: 0 };
+  const found: Record<Word, number> = { leaf1Ecx: 0, leaf7Ebx: 0, leaf7Ecx: 0, leaf7Sub1Eax: 0, hwcap: 0, hwcap2: 0 };
   for (const word of words.split(' ').filter((text) => text !== '')) {
     const [register, bit] = bits[word]!;
     found[register] += 2 ** bit;
@@ -34,6 +34,7 @@ const haswell = 'osxsave avx fma f16c avx2';
 const skylakeX = `${haswell} avx512f avx512dq avx512bw avx512vl`;
 const vnni = `${skylakeX} avx512_vnni`;
 const withVnni = ['scalar', 'avx2', 'avx512vnni'];
+const withBothVnni = ['scalar', 'avx2', 'avxvnni', 'avx512vnni'];
 const withDotprod = ['scalar', 'neon', 'neon_dotprod'];
 const withI8mm = [...withDotprod, 'neon_i8mm'];
 const a76 = 'asimd crc32 atomics asimdhp asimddp';
@@ -60,13 +61,17 @@ const machines: Record<string, Machine> = {
   'Haswell, no XSAVE': x86('avx fma f16c avx2', 0, ['scalar']),
   'a virtual machine that hides FMA': x86('osxsave avx f16c avx2', ymm, ['scalar']),
   'a virtual machine that hides F16C': x86('osxsave avx fma avx2', ymm, ['scalar']),
-  'Alder Lake': x86(haswell, ymm, ['scalar', 'avx2']),
+  'Alder Lake': x86(`${haswell} avx_vnni`, ymm, ['scalar', 'avx2', 'avxvnni']),
+  'Alder Lake, AVX not saved by the system': x86(`${haswell} avx_vnni`, sse, ['scalar']),
+  'a virtual machine that hides AVX2': x86('osxsave avx fma f16c avx_vnni', ymm, ['scalar']),
   'Knights Landing': x86(`${haswell} avx512f`, zmm, ['scalar', 'avx2']),
   'Skylake-X': x86(skylakeX, zmm, ['scalar', 'avx2']),
   'Cascade Lake': x86(vnni, zmm, withVnni),
   'Cascade Lake, AVX-512 not saved by the system': x86(vnni, ymm, ['scalar', 'avx2']),
-  'Sapphire Rapids': x86(vnni, 0x602e7, withVnni),
+  'Sapphire Rapids': x86(`${vnni} avx_vnni`, 0x602e7, withBothVnni),
+  'Sapphire Rapids, AVX-512 not saved by the system': x86(`${vnni} avx_vnni`, ymm, ['scalar', 'avx2', 'avxvnni']),
   'Zen 4': x86(vnni, 0x2e7, withVnni),
+  'Zen 5': x86(`${vnni} avx_vnni`, 0x2e7, withBothVnni),
   'Cortex-A53': arm64('asimd crc32', ['scalar', 'neon']),
   'Cortex-A76': arm64(a76, withDotprod),
   'Cortex-X1': arm64(a76, withDotprod),
@@ -97,7 +102,7 @@ describe('detection', () => {
   });
 
   it('this binary has the instruction sets of its architecture', () => {
-    const expected: Record<string, readonly string[]> = { x64: withVnni, arm64: withI8mm };
+    const expected: Record<string, readonly string[]> = { x64: withBothVnni, arm64: withI8mm };
     expect(compiled).to.deep.equal(expected[process.arch] ?? ['scalar']);
   });
 
@@ -140,6 +145,7 @@ describe('a forced instruction set', () => {
 const matmulByRows: Record<string, Readonly<Record<number, string>>> = {
   scalar: { 1: '1x16_scalar', 2: '1x16_scalar', 3: '1x16_scalar', 16: '1x16_scalar', 256: '1x16_scalar' },
   avx2: { 1: '4x16_avx2', 2: '4x16_avx2', 3: '4x16_avx2', 16: '4x16_avx2', 256: '4x16_avx2' },
+  avxvnni: { 1: '6x16_avxvnni', 2: '6x16_avxvnni', 3: '6x16_avxvnni', 16: '6x16_avxvnni', 256: '6x16_avxvnni' },
   avx512vnni: {
     1: '1x16_avx512vnni', 2: '1x16_avx512vnni', 3: '8x32_avx512vnni', 16: '8x32_avx512vnni', 256: '8x32_avx512vnni',
   },
@@ -156,6 +162,7 @@ const matmulByRows: Record<string, Readonly<Record<number, string>>> = {
 const covered: Record<string, readonly string[]> = {
   scalar: [],
   avx2: ['scalar'],
+  avxvnni: ['avx2', 'scalar'],
   avx512vnni: ['avx2', 'scalar'],
   neon: ['scalar'],
   neon_dotprod: ['neon', 'scalar'],

@@ -26,6 +26,7 @@ export interface RawCpu {
   readonly leaf1Ecx?: number;
   readonly leaf7Ebx?: number;
   readonly leaf7Ecx?: number;
+  readonly leaf7Sub1Eax?: number;
   readonly xcr0?: number;
   readonly hwcap?: number;
   readonly hwcap2?: number;
