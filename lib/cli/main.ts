@@ -87,11 +87,13 @@ function globalHelp(): string {
   ].join('\n');
 }
 
-/** A reader that went away (`| head`) is no reason for a stack trace, but the output was not delivered. */
+/** The output was not delivered: no verdict's exit code may stand then. A reader that went away (`| head`) knows why. */
 function endWhenOutputIsClosed(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
+      if (error.code !== 'EPIPE' && stream === process.stdout) {
+        process.stderr.write(`llama-guard: Cannot write standard output (${error.code ?? error.message})\n`);
+      }
       process.exit(exitCodes.error);
     });
   }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // `llama-guard check` on the demo model: inputs, outputs and exit codes.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { expect } from 'chai';
 
 import type { ModerationResult } from '../../lib/index.js';
-import { runCli } from '../support/cli.js';
+import { cliPath, runCli } from '../support/cli.js';
 
 type JsonResult = ModerationResult & { notice?: string };
 
@@ -133,5 +134,15 @@ describe('llama-guard check', function () {
     expect([model.code, model.stderr.includes('/nowhere')]).to.deep.equal([2, true]);
     const unset = await runCli(['check', 'x', ...alwaysSafe], { env: { LLAMA_GUARD_ISA: '', LLAMA_GUARD_THREADS: '' } });
     expect(unset.code).to.equal(0);
+  });
+
+  it('ends with 2, which is no verdict, when its output cannot be written', function () {
+    if (!existsSync('/dev/full')) this.skip();
+    const full = openSync('/dev/full', 'w');
+    const stdio = ['ignore' as const, full, 'pipe' as const];
+    const run = spawnSync(process.execPath, [cliPath, 'check', 'a', ...alwaysSafe], { stdio, encoding: 'utf8' });
+    closeSync(full);
+    expect(run.status).to.equal(2);
+    expect(run.stderr).to.include('Cannot write standard output (ENOSPC)');
   });
 });
