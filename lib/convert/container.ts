@@ -28,6 +28,9 @@ export interface ContainerSpec {
 
 export const panelRows = 16;
 
+/** What replacing a model folder may remove. */
+const modelFiles: readonly string[] = ['config.json', 'model.safetensors', 'tokenizer.safetensors'];
+
 /** What the attention kernels take: whole vectors of 16 lanes, in buffers of fixed size. */
 const headDimStep = 16;
 const maxHeadDim = 256;
@@ -122,7 +125,7 @@ export async function writeModelFolder<T>(
     const why =
       place === 'model'
         ? 'holds a model already; choose another name, or allow it to be replaced by force'
-        : 'exists and is no model folder; choose another name';
+        : 'exists and is no model folder, or holds other files too; choose another name';
     throw new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `${out} ${why}`);
   }
   const staged = await StagedOutput.create(target, 'folder');
@@ -148,7 +151,9 @@ export async function writeText(path: string, text: string): Promise<void> {
 async function inspect(target: string): Promise<'free' | 'empty' | 'model' | 'other'> {
   try {
     if (!(await stat(target)).isDirectory()) return 'other';
-    if ((await readdir(target)).length === 0) return 'empty';
+    const names = await readdir(target);
+    if (names.length === 0) return 'empty';
+    if (!names.every((name) => modelFiles.includes(name))) return 'other';
     const config = JSON.parse(await readFile(join(target, 'config.json'), 'utf8')) as { format?: unknown } | null;
     return config?.format === 'llama-guard-int4' ? 'model' : 'other';
   } catch (error) {

@@ -6,7 +6,7 @@ import { basename, join, resolve } from 'node:path';
 import { LlamaGuardError } from '../errors/index.js';
 import { type HfCheckpoint, type HfConfig, openHfCheckpoint } from '../formats/hf-checkpoint.js';
 import { SafetensorsWriter } from '../formats/safetensors-writer.js';
-import type { ModelSource } from '../loading/config.js';
+import { type ModelSource, parseConfig } from '../loading/config.js';
 import { loadAddon } from '../native/load-addon.js';
 import type { Tokenizer } from '../tokenizer/index.js';
 import { fileSha256 } from './checksum.js';
@@ -127,7 +127,7 @@ function planContainer({ folder, config }: HfCheckpoint, tokenizer: Tokenizer, o
   if (problem) throw new LlamaGuardError('ERR_LLAMA_GUARD_UNSUPPORTED_MODEL', `${folder}: ${problem}`);
   const labels = labelRows(tokenizer);
   const group = chooseGroup(rowLengths(config), options.group);
-  return {
+  const plan = {
     dims: { ...dims, labels: labels.length },
     rmsNormEps: config.rmsNormEps,
     rope: { theta: config.ropeTheta, scaling: config.ropeScaling },
@@ -136,6 +136,9 @@ function planContainer({ folder, config }: HfCheckpoint, tokenizer: Tokenizer, o
     labels,
     demo: options.demo ?? false,
   };
+  // What could not be loaded is not worth minutes of rounding.
+  parseConfig(join(folder, 'config.json'), containerConfig({ ...plan, source: { name: folder, files: [] } }));
+  return plan;
 }
 
 function rowLengths({ hiddenSize, intermediateSize, heads, headDim }: HfConfig) {

@@ -2,7 +2,7 @@
 // Conversions that must fail: with which error, naming what, and with nothing left behind.
 
 import { expect } from 'chai';
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import { type ConvertOptions, convertWith } from '../../lib/convert/convert.js';
@@ -112,6 +112,13 @@ describe('convert refuses', () => {
     expect(error).to.have.property('code', 'ERR_LLAMA_GUARD_MODEL_NOT_FOUND');
   });
 
+  it('settings that no model folder may have, before it rounds anything', async () => {
+    for (const [field, value] of [['rms_norm_eps', 1e30], ['rope_theta', 1e300]] as const) {
+      const config = JSON.stringify({ ...tinyConfig, [field]: value });
+      await expectRefusal({ ...tinyFiles(), 'config.json': config }, 'BAD_CONFIG', [String(value)]);
+    }
+  });
+
   it('to go on when it is told to stop', async () => {
     const source = scratch.folder(tinyFiles());
     const out = join(scratch.folder(), 'model');
@@ -131,6 +138,13 @@ describe('convert refuses', () => {
       expect(error, out).to.have.property('code', 'ERR_LLAMA_GUARD_INVALID_ARGUMENT');
     }
     expect(readdirSync(filled)).to.deep.equal(['holiday.jpg']);
+
+    const annotated = scratch.folder();
+    await convertWith(reference, source, annotated);
+    writeFileSync(join(annotated, 'README.md'), 'mine');
+    const kept = await rejection(convertWith(reference, source, annotated, { force: true }));
+    expect(kept).to.have.property('code', 'ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+    expect(readFileSync(join(annotated, 'README.md'), 'utf8')).to.equal('mine');
 
     const empty = scratch.folder();
     await convertWith(reference, source, empty);
