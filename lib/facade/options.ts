@@ -123,6 +123,7 @@ function record(call: string, options: unknown, names: readonly string[]): Reado
 }
 
 function invalid(expected: string, found: unknown): LlamaGuardError {
-  const shown = typeof found === 'object' && found !== null ? 'an object' : (JSON.stringify(found) ?? typeof found);
+  const isText = typeof found !== 'object' && typeof found !== 'bigint';
+  const shown = (isText || found === null ? JSON.stringify(found) : undefined) ?? `a value of type ${typeof found}`;
   return new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `${expected}, found ${shown.slice(0, 80)}`);
 }

@@ -30,8 +30,9 @@ export function resolvePolicy(
   taxonomy: readonly Category[],
   sayable: readonly string[] = taxonomy.map((category) => category.code),
 ): Policy {
-  const table = checkedTable(request.categories ?? taxonomy, sayable);
-  const excluded = checkedExclusions(request.exclude ?? [], table);
+  const { categories: wanted = taxonomy, exclude = [] } = request;
+  const table = checkedTable(wanted, sayable);
+  const excluded = checkedExclusions(exclude, table);
   const categories = table.filter((category) => !excluded.has(category.code));
   if (categories.length === 0) throw unknown('Expected at least one category to judge by, found none');
   return { categories };

@@ -34,7 +34,7 @@ describe('options', () => {
     expect(loadSettings({ threads: 1, isa: '' }, env).engine).to.deep.equal({ threads: 1, isa: '' });
   });
 
-  for (const threads of [-1, 1.5, 257, NaN, '2', null]) {
+  for (const threads of [-1, 1.5, 257, NaN, '2', null, 2n]) {
     it(`refuse ${String(threads)} (${typeof threads}) threads`, () => {
       const error = refusal(() => loadSettings({ threads }, {}));
       expect(error.code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');

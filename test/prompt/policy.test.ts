@@ -46,6 +46,8 @@ describe('resolvePolicy', () => {
   const one = (fields: object): object => ({ categories: [{ code: 'S1', name: 'A', ...fields }] });
   const cases: readonly [string, unknown, ErrorCode, RegExp][] = [
     ['an unknown exclusion', { exclude: ['S14'] }, 'ERR_LLAMA_GUARD_UNKNOWN_CATEGORY', /exclude\[0\] "S14".*S1, S2,.*S13/],
+    ['null for the categories', { categories: null }, 'ERR_LLAMA_GUARD_INVALID_ARGUMENT', /categories/],
+    ['null for the exclusions', { exclude: null }, 'ERR_LLAMA_GUARD_INVALID_ARGUMENT', /exclude/],
     ['an exclusion by name', { exclude: ['Hate'] }, 'ERR_LLAMA_GUARD_UNKNOWN_CATEGORY', /"Hate"/],
     ['an exclusion of what a custom table lacks', { ...one({}), exclude: ['S2'] }, 'ERR_LLAMA_GUARD_UNKNOWN_CATEGORY', /"S2".*: S1\./],
     [
