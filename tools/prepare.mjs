@@ -49,9 +49,13 @@ export function buildNative() {
   writeStamp(stamp, hash);
 }
 
-/** None of the three downloads anything here: node-gyp is taken only where Node's headers are installed. */
+/**
+ * None of the three downloads anything here: node-gyp is taken only where Node's headers are installed, under a path
+ * without white space, which its makefiles cannot hold.
+ */
 function nativeTool() {
-  if (localHeaders() !== undefined && hasPython()) return ['node-gyp', buildWithGyp];
+  const headers = localHeaders();
+  if (headers !== undefined && !/\s/.test(headers) && hasPython()) return ['node-gyp', buildWithGyp];
   if (hasCmake()) return ['cmake-js', (options) => buildWithCmake({ ...options, out: 'build' })];
   return ['make', buildWithMake];
 }
