@@ -38,7 +38,7 @@ function packagesMatchLock() {
 export function buildNative() {
   const sources = filesUnder(['native']).filter((file) => !file.endsWith('.md'));
   const inputs = [...sources, 'binding.gyp', 'CMakeLists.txt', 'node_modules/node-addon-api/package.json'];
-  const hash = contentHash(inputs, { platform: process.platform, arch: process.arch, sanitize: process.env.LG_SANITIZE });
+  const hash = contentHash(inputs, { platform: process.platform, arch: process.arch, sanitize: process.env.LG_SANITIZE, compiler: process.env.CXX });
   const outputs = ['llama_guard', 'kernel_lab'].map((name) => path.join('build/Release', `${name}.node`));
   const stamp = 'build/stamps/native';
   if (isCurrent(stamp, hash, outputs)) return;

@@ -3,6 +3,7 @@
 // binding.gyp calls it: `node tools/sources.mjs core|addon|lab`, `isa NAME ARCH`, `count NAME ARCH`,
 // `isa-flags NAME`, `flags`, `isa-defines ARCH`, `sanitize`; each prints words separated by spaces.
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 import { isMain } from './common.mjs';
@@ -17,10 +18,21 @@ export function isaGroups(sources, arch) {
   return Object.keys(sources.isa).filter((name) => isaSources(sources, name, arch).length > 0);
 }
 
-/** Files of one ISA group; none when it belongs to another architecture. */
+/** Files of one ISA group; none when it belongs to another architecture, or when the compiler is too old for its flags. */
 export function isaSources(sources, name, arch) {
   const group = sources.isa[name];
-  return group.arch === arch ? underNative(group.sources) : [];
+  return group.arch === arch && compilerAccepts(group.flags, arch) ? underNative(group.sources) : [];
+}
+
+/**
+ * Whether the compiler that the build will use takes these flags: gcc knows -mavxvnni from version 11 only, and a binary
+ * without those kernels is better than none. True where it cannot be asked: the build itself will say what is wrong.
+ */
+export function compilerAccepts(flags, arch, compiler = process.env.CXX) {
+  if (compiler === undefined && arch !== process.arch) return true;
+  const [program, ...words] = (compiler ?? (process.platform === 'linux' ? 'g++' : 'c++')).split(' ').filter(Boolean);
+  const probe = spawnSync(program, [...words, ...flags, '-x', 'c++', '-E', '-'], { input: '', stdio: ['pipe', 'ignore', 'ignore'] });
+  return probe.error !== undefined || probe.status === 0;
 }
 
 /** Paths from the repository's root. */

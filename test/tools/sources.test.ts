@@ -2,7 +2,8 @@
 // The one list of C++ files: every file is on it, once, and both build files know every group of it.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { expect } from 'chai';
@@ -24,8 +25,14 @@ const sources = JSON.parse(readFileSync('native/sources.json', 'utf8')) as Sourc
 const groups = Object.entries(sources.isa);
 const listed = [...sources.core, ...sources.addon, ...sources.lab, ...groups.flatMap(([, group]) => group.sources)];
 
+/** Answers for a compiler that cannot be asked which flags it takes: all groups. */
 function ask(...words: string[]): string[] {
-  const output = execFileSync(process.execPath, ['tools/sources.mjs', ...words], { encoding: 'utf8' });
+  return askWith('no-such-compiler', ...words);
+}
+
+function askWith(compiler: string, ...words: string[]): string[] {
+  const env = { ...process.env, CXX: compiler };
+  const output = execFileSync(process.execPath, ['tools/sources.mjs', ...words], { encoding: 'utf8', env });
   return output.split(' ').filter((word) => word !== '');
 }
 
@@ -54,6 +61,20 @@ describe('native/sources.json', () => {
       expect(ask('isa', name, group.arch === 'x64' ? 'arm64' : 'x64')).to.deep.equal([]);
     });
   }
+
+  it('leaves out a group whose flags the compiler does not know', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'llama-guard-compiler-'));
+    const compiler = path.join(folder, 'g++');
+    writeFileSync(compiler, '#!/bin/sh\nfor word; do [ "$word" != -mavxvnni ] || exit 1; done\n', { mode: 0o755 });
+    try {
+      expect(askWith(compiler, 'isa', 'avxvnni', 'x64')).to.deep.equal([]);
+      expect(askWith(compiler, 'count', 'avxvnni', 'x64')).to.deep.equal(['0']);
+      expect(ask('isa-defines', 'x64')).to.include('LG_HAVE_AVXVNNI=1');
+      expect(askWith(compiler, 'isa-defines', 'x64')).to.deep.equal(['LG_HAVE_AVX2=1', 'LG_HAVE_AVX512VNNI=1']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   it('defines a macro for each group that is compiled in, and no other', () => {
     const wanted = groups.filter(([, group]) => group.arch === 'x64' && group.sources.length > 0);
