@@ -10,7 +10,7 @@ import { UsageError } from './command.js';
 
 export async function readText(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, ''); // a byte order mark, which JSON.parse refuses
   } catch (error) {
     throw unreadable(file, error);
   }

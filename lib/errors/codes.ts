@@ -56,7 +56,7 @@ export const errorTable = {
   ERR_LLAMA_GUARD_MODEL_NOT_FOUND: {
     category: 'load',
     when: 'The model folder, or a file that it must hold, does not exist.',
-    hint: 'Make a model folder with `llama-guard convert <source> <out>`.',
+    hint: 'Check the path; `llama-guard convert <source> <out>` makes a model folder.',
   },
   ERR_LLAMA_GUARD_UNREADABLE: {
     category: 'load',

@@ -11,6 +11,8 @@
 namespace lg {
 namespace {
 
+constexpr double kMostAngle = 1 << 20;
+
 std::string ShapeText(const std::vector<uint64_t>& shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
@@ -56,6 +58,16 @@ class Reader {
     LG_RETURN_IF_ERROR(Find(name, "F32", {count}, &bytes));
     LG_RETURN_IF_ERROR(CheckFinite(name, bytes, count, 4));
     *data = reinterpret_cast<const float*>(bytes);
+    return Status::Ok();
+  }
+
+  // Angles are position * frequency: they must stay where the reduction by pi/2 of ops/rope_table.cc is exact.
+  Status FindFrequencies(const std::string& name, const ModelConfig& config, const float** data) const {
+    LG_RETURN_IF_ERROR(FindFloats(name, config.head_dim / 2, data));
+    for (size_t i = 0; i < config.head_dim / 2; ++i) {
+      const double angle = static_cast<double>((*data)[i]) * static_cast<double>(config.context);
+      if (!(angle >= 0 && angle < kMostAngle)) return Bad(name, "holds a frequency that is negative or too large: " + std::to_string((*data)[i]));
+    }
     return Status::Ok();
   }
 
@@ -127,7 +139,7 @@ Status LoadWeights(const std::string& path, const ModelConfig& c, const std::vec
   for (size_t i = 0; i < c.layers; ++i) LG_RETURN_IF_ERROR(LoadLayer(reader, c, i, &weights->layers[i]));
   LG_RETURN_IF_ERROR(reader.FindFloats("norm", c.hidden, &weights->norm));
   LG_RETURN_IF_ERROR(reader.FindMatrix("output", c.labels, c.hidden, c.group, &weights->output));
-  return reader.FindFloats("rope.freqs", c.head_dim / 2, &weights->rope_freqs);
+  return reader.FindFrequencies("rope.freqs", c, &weights->rope_freqs);
 }
 
 }  // namespace lg

@@ -77,6 +77,7 @@ describe('llama-guard check', function () {
       await json([], conversation),
       await json([], `{"messages": ${conversation}}`),
       await json(['--conversation', file('a.json', conversation)]),
+      await json(['--conversation', file('b.json', `\uFEFF${conversation}`)]),
       await json(['--text', text]),
       await json(['--threads', '1', text]),
       await json(['--isa', 'scalar', text]),
