@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Tests the 64-bit ARM build on another machine: cross-compiles into build-arm64, fetches an ARM node of this node's
 # version, and runs mocha over the compiled tests under qemu, once for each CPU model, so that every NEON level is some
-# model's best. Arguments: test files (default: those of test/native). QEMU_CPU_MODEL narrows it to one model.
+# model's best. Arguments: test files (default: those of test/native and the golden bits). QEMU_CPU_MODEL narrows it to one model.
 # LLAMA_GUARD_TEST_QUICK=0 runs every case of the kernel tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,7 +26,7 @@ fi
 node tools/build-cmake.mjs -O build-arm64 --arch arm64 --CDCMAKE_TOOLCHAIN_FILE="$PWD/tools/cmake/aarch64-linux-gnu.cmake"
 node tools/build-ts.mjs test
 
-if [ $# -eq 0 ]; then set -- 'build/js/test/native/**/*.test.js'; fi
+if [ $# -eq 0 ]; then set -- 'build/js/test/native/**/*.test.js' build/js/test/engine/golden.test.js; fi
 export LLAMA_GUARD_ADDON_DIR=build-arm64/Release QEMU_LD_PREFIX=/usr/aarch64-linux-gnu
 export LLAMA_GUARD_TEST_QUICK="${LLAMA_GUARD_TEST_QUICK:-1}"
 
