@@ -11,16 +11,6 @@ namespace {
 LG_ALWAYS_INLINE float32x4_t Load4(const float* from) { return vld1q_f32(from); }
 LG_ALWAYS_INLINE float32x4_t Load4(const uint16_t* from) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from))); }
 
-// A sum over `count` steps of one number per head times 16 values: acc[h] = fma(numbers[h][i], values[i], acc[h]).
-template <typename Element>
-struct Products {
-  const float* numbers;  // head h, step i at numbers + h * number_stride + i
-  size_t number_stride;
-  const Element* values;  // step i at values + i * value_stride
-  size_t value_stride;
-  size_t count;
-};
-
 template <int H, typename Element>
 LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, float32x4_t (&acc)[H][4]) {
   for (size_t i = 0; i < p.count; ++i) {

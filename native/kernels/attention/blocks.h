@@ -25,6 +25,17 @@ struct AttentionWork {
   float* max;     // [at]
 };
 
+// A sum over `count` steps of one number per head times 16 * V values: acc[h] = fma(numbers[h][i], values[i], acc[h]). For
+// scores the steps are dimensions and the values keys; for outputs the steps are keys and the values dimensions.
+template <typename Element>
+struct Products {
+  const float* numbers;  // head h, step i at numbers + h * number_stride + i
+  size_t number_stride;
+  const Element* values;  // step i at values + i * value_stride
+  size_t value_stride;
+  size_t count;
+};
+
 static inline AttentionWork DivideScratch(const AttentionArgs& a) {
   const size_t block = kKeyBlock * a.head_dim, pairs = a.rows * a.heads;
   AttentionWork w;

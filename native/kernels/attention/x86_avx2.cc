@@ -19,16 +19,6 @@ LG_ALWAYS_INLINE __m256 Probabilities8(float* scores, size_t j, size_t count, __
 LG_ALWAYS_INLINE __m256 Load8(const float* from) { return _mm256_loadu_ps(from); }
 LG_ALWAYS_INLINE __m256 Load8(const uint16_t* from) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))); }
 
-// A sum over `count` steps of one number per head times 16 values: acc[h] = fma(numbers[h][i], values[i], acc[h]).
-template <typename Element>
-struct Products {
-  const float* numbers;  // head h, step i at numbers + h * number_stride + i
-  size_t number_stride;
-  const Element* values;  // step i at values + i * value_stride
-  size_t value_stride;
-  size_t count;
-};
-
 template <int H, typename Element>
 LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, __m256 (&acc)[H][2]) {
   for (size_t i = 0; i < p.count; ++i) {

@@ -12,16 +12,6 @@ namespace {
 LG_ALWAYS_INLINE __m512 Load16(const float* from) { return _mm512_loadu_ps(from); }
 LG_ALWAYS_INLINE __m512 Load16(const uint16_t* from) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))); }
 
-// A sum over `count` steps of one number per head times 16 * V values: acc[h] = fma(numbers[h][i], values[i], acc[h]).
-template <typename Element>
-struct Products {
-  const float* numbers;  // head h, step i at numbers + h * number_stride + i
-  size_t number_stride;
-  const Element* values;  // step i at values + i * value_stride
-  size_t value_stride;
-  size_t count;
-};
-
 template <int H, int V, typename Element>
 LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, __m512 (&acc)[H][V]) {
   for (size_t i = 0; i < p.count; ++i) {
