@@ -56,14 +56,14 @@ void TileOf(const Q4Q8MatmulArgs& a, size_t row, size_t panel, float* c) {
   for (size_t first = 0; first < 4; first += Q) TileNeon<DotSums, R, Q>(a, row, panel, first, c + 4 * first);
 }
 
-constexpr TileFnNeon kFewTiles[] = {TileOf<1, 4>, TileOf<2, 4>};
-constexpr TileFnNeon kManyTiles[] = {TileOf<1, 4>, TileOf<2, 4>, TileOf<3, 2>, TileOf<4, 2>,
+constexpr TileFn kFewTiles[] = {TileOf<1, 4>, TileOf<2, 4>};
+constexpr TileFn kManyTiles[] = {TileOf<1, 4>, TileOf<2, 4>, TileOf<3, 2>, TileOf<4, 2>,
                                      TileOf<5, 2>, TileOf<6, 2>, TileOf<7, 2>, TileOf<8, 2>};
 
 }  // namespace
 
-void q4q8_matmul_1x16_neon_dotprod(const Q4Q8MatmulArgs& a) { RunTilesNeon(a, kFewTiles); }
+void q4q8_matmul_1x16_neon_dotprod(const Q4Q8MatmulArgs& a) { RunTiles(a, kFewTiles); }
 
-void q4q8_matmul_8x8_neon_dotprod(const Q4Q8MatmulArgs& a) { RunTilesNeon(a, kManyTiles); }
+void q4q8_matmul_8x8_neon_dotprod(const Q4Q8MatmulArgs& a) { RunTiles(a, kManyTiles); }
 
 }  // namespace lg

@@ -116,8 +116,8 @@ void TileOf(const Q4Q8MatmulArgs& a, const PanelGroup& in, size_t row, size_t ro
   }
 }
 
-using TileFn = void (*)(const Q4Q8MatmulArgs&, const PanelGroup&, size_t row, size_t rows, float* c);
-constexpr TileFn kTiles[] = {TileOf<1>, TileOf<2>, TileOf<3>, TileOf<4>};
+using GroupTileFn = void (*)(const Q4Q8MatmulArgs&, const PanelGroup&, size_t row, size_t rows, float* c);
+constexpr GroupTileFn kTiles[] = {TileOf<1>, TileOf<2>, TileOf<3>, TileOf<4>};
 constexpr size_t kMaxRows = 8;
 
 }  // namespace

@@ -5,8 +5,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "base/arch.h"
-#include "kernels/q4q8_matmul/q4q8_matmul.h"
+#include "kernels/q4q8_matmul/tiles.h"
 
 namespace lg {
 
@@ -70,23 +69,6 @@ static LG_ALWAYS_INLINE void TileAvx2(const Q4Q8MatmulArgs& a, size_t row, size_
   for (int r = 0; r < R; ++r) {
     const __m256 inv = _mm256_set1_ps(a.a.inv[row + r]);
     for (int h = 0; h < 2; ++h) _mm256_storeu_ps(c + r * a.c_stride + 8 * h, _mm256_mul_ps(totals[r][h], inv));
-  }
-}
-
-// Computes rows from `row` on of one panel; results at `c`.
-using TileFnAvx2 = void (*)(const Q4Q8MatmulArgs&, size_t row, size_t panel, float* c);
-
-// Panel after panel, so that matrix-vector reads one stream; all rows over a panel, in tiles of nearly equal height.
-// tiles[h - 1] is h rows high.
-template <size_t kMaxRows>
-static LG_ALWAYS_INLINE void RunTilesAvx2(const Q4Q8MatmulArgs& a, const TileFnAvx2 (&tiles)[kMaxRows]) {
-  const size_t count = (a.m + kMaxRows - 1) / kMaxRows;
-  for (size_t p = 0; p < a.panel_count; ++p) {
-    for (size_t t = 0, row = 0; t < count; ++t) {
-      const size_t height = (a.m - row + (count - t) - 1) / (count - t);
-      tiles[height - 1](a, row, a.first_panel + p, a.c + row * a.c_stride + p * kPanelRows);
-      row += height;
-    }
   }
 }
 

@@ -4,8 +4,7 @@
 
 #include <arm_neon.h>
 
-#include "base/arch.h"
-#include "kernels/q4q8_matmul/q4q8_matmul.h"
+#include "kernels/q4q8_matmul/tiles.h"
 
 namespace lg {
 
@@ -59,22 +58,6 @@ static LG_ALWAYS_INLINE void TileNeon(const Q4Q8MatmulArgs& a, size_t row, size_
   }
   for (int r = 0; r < R; ++r) {
     for (int v = 0; v < Q; ++v) vst1q_f32(c + r * a.c_stride + 4 * v, vmulq_n_f32(totals[r][v], a.a.inv[row + r]));
-  }
-}
-
-// Computes rows from `row` on of one panel; results at `c`.
-using TileFnNeon = void (*)(const Q4Q8MatmulArgs&, size_t row, size_t panel, float* c);
-
-// Panel after panel; all rows over a panel in tiles of nearly equal height. tiles[h - 1] is h rows high.
-template <size_t kMaxRows>
-static LG_ALWAYS_INLINE void RunTilesNeon(const Q4Q8MatmulArgs& a, const TileFnNeon (&tiles)[kMaxRows]) {
-  const size_t count = (a.m + kMaxRows - 1) / kMaxRows;
-  for (size_t p = 0; p < a.panel_count; ++p) {
-    for (size_t t = 0, row = 0; t < count; ++t) {
-      const size_t height = (a.m - row + (count - t) - 1) / (count - t);
-      tiles[height - 1](a, row, a.first_panel + p, a.c + row * a.c_stride + p * kPanelRows);
-      row += height;
-    }
   }
 }
 

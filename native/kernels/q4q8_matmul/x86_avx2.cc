@@ -64,10 +64,10 @@ void TileOf(const Q4Q8MatmulArgs& a, size_t row, size_t panel, float* c) {
   TileAvx2<PairSums, R>(a, row, panel, c);
 }
 
-constexpr TileFnAvx2 kTiles[] = {TileOf<1>, TileOf<2>, TileOf<3>, TileOf<4>};
+constexpr TileFn kTiles[] = {TileOf<1>, TileOf<2>, TileOf<3>, TileOf<4>};
 
 }  // namespace
 
-void q4q8_matmul_4x16_avx2(const Q4Q8MatmulArgs& a) { RunTilesAvx2(a, kTiles); }
+void q4q8_matmul_4x16_avx2(const Q4Q8MatmulArgs& a) { RunTiles(a, kTiles); }
 
 }  // namespace lg

@@ -52,10 +52,10 @@ void TileOf(const Q4Q8MatmulArgs& a, size_t row, size_t panel, float* c) {
   TileAvx2<DotSums, R>(a, row, panel, c);
 }
 
-constexpr TileFnAvx2 kTiles[] = {TileOf<1>, TileOf<2>, TileOf<3>, TileOf<4>, TileOf<5>, TileOf<6>};
+constexpr TileFn kTiles[] = {TileOf<1>, TileOf<2>, TileOf<3>, TileOf<4>, TileOf<5>, TileOf<6>};
 
 }  // namespace
 
-void q4q8_matmul_6x16_avxvnni(const Q4Q8MatmulArgs& a) { RunTilesAvx2(a, kTiles); }
+void q4q8_matmul_6x16_avxvnni(const Q4Q8MatmulArgs& a) { RunTiles(a, kTiles); }
 
 }  // namespace lg
