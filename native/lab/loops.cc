@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The target of each function is named on it rather than by compiler flags, so that one file holds all loops of an
 // architecture. The empty asm makes values opaque: without it the compiler takes products out of the loop and finds that
-// all chains are one.
+// all chains are one. What the compiler was too old to build kernels for is left out here as well.
 #include "lab/loops.h"
 
 #include "base/arch.h"
@@ -87,8 +87,7 @@ __attribute__((target("avx512f"))) void FloatAvx512(size_t iterations) {
   for (const __m512& sum : acc) __asm__ volatile("" : : "v"(sum));
 }
 
-#if __GNUC__ >= 11 || __clang_major__ >= 12
-#define LG_LAB_AVXVNNI 1
+#if defined(LG_HAVE_AVXVNNI)
 __attribute__((target("avx2,avxvnni"))) void Int8AvxVnni(size_t iterations) {
   __m256i acc[kChains] = {};
   for (__m256i& sum : acc) __asm__("" : "+x"(sum));
@@ -105,7 +104,7 @@ __attribute__((target("avx2,avxvnni"))) void Int8AvxVnni(size_t iterations) {
 constexpr PeakLoop kPeakLoops[] = {
     {"avx2", "int8", Operations(32, kMaddChains), Int8Avx2},
     {"avx2", "f32", Operations(8), FloatAvx2},
-#if defined(LG_LAB_AVXVNNI)
+#if defined(LG_HAVE_AVXVNNI)
     {"avxvnni", "int8", Operations(32), Int8AvxVnni},
     {"avxvnni", "f32", Operations(8), FloatAvx2},
 #endif
@@ -172,6 +171,7 @@ void FloatNeon(size_t iterations) {
   for (const float32x4_t& sum : acc) __asm__ volatile("" : : "w"(sum));
 }
 
+#if defined(LG_HAVE_NEON_DOTPROD)
 __attribute__((target("arch=armv8.2-a+dotprod"))) void Int8NeonDotprod(size_t iterations) {
   int32x4_t acc[kChains] = {};
   for (int32x4_t& sum : acc) __asm__("" : "+w"(sum));
@@ -183,7 +183,9 @@ __attribute__((target("arch=armv8.2-a+dotprod"))) void Int8NeonDotprod(size_t it
   }
   for (const int32x4_t& sum : acc) __asm__ volatile("" : : "w"(sum));
 }
+#endif
 
+#if defined(LG_HAVE_NEON_I8MM)
 __attribute__((target("arch=armv8.2-a+i8mm"))) void Int8NeonI8mm(size_t iterations) {
   int32x4_t acc[kChains] = {};
   for (int32x4_t& sum : acc) __asm__("" : "+w"(sum));
@@ -195,14 +197,19 @@ __attribute__((target("arch=armv8.2-a+i8mm"))) void Int8NeonI8mm(size_t iteratio
   }
   for (const int32x4_t& sum : acc) __asm__ volatile("" : : "w"(sum));
 }
+#endif
 
 constexpr PeakLoop kPeakLoops[] = {
     {"neon", "int8", Operations(8), Int8Neon},
     {"neon", "f32", Operations(4), FloatNeon},
+#if defined(LG_HAVE_NEON_DOTPROD)
     {"neon_dotprod", "int8", Operations(16), Int8NeonDotprod},
     {"neon_dotprod", "f32", Operations(4), FloatNeon},
+#endif
+#if defined(LG_HAVE_NEON_I8MM)
     {"neon_i8mm", "int8", Operations(32), Int8NeonI8mm},
     {"neon_i8mm", "f32", Operations(4), FloatNeon},
+#endif
 };
 
 #endif
