@@ -108,6 +108,11 @@ export const errorTable = {
     when: 'Memory for weights, keys and values, or activations could not be had.',
     hint: 'Free memory, or judge shorter or fewer conversations at once.',
   },
+  ERR_LLAMA_GUARD_ABORTED: {
+    category: 'runtime',
+    when: 'A call was cancelled while it waited or ran; no verdict is given.',
+    hint: 'Nothing is wrong; make the call again if its answer is still wanted.',
+  },
   ERR_LLAMA_GUARD_BUSY: {
     category: 'runtime',
     when: 'A sequence or model was used while a forward pass on it was running.',

@@ -81,6 +81,12 @@ export interface NativeModel {
    * One pass at a time per model; a second call while one runs is rejected. On rejection every sequence is as before.
    */
   forward(batch: readonly BatchItem[]): Promise<Float32Array>;
+  /**
+   * Asks the pass that runs to stop, one that waits for a thread of Node's pool included: its promise rejects with
+   * ERR_LLAMA_GUARD_ABORTED at the latest when the layer that it is in has ended, and every sequence is as before.
+   * A pass that is past its last layer still resolves. Does nothing when no pass runs, and after dispose().
+   */
+  cancel(): void;
   /** Idempotent; the mapping goes when the last pass and the last sequence are gone. */
   dispose(): void;
 }

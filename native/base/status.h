@@ -18,6 +18,7 @@ inline constexpr char kBadTensor[] = "ERR_LLAMA_GUARD_BAD_TENSOR";
 inline constexpr char kNonFinite[] = "ERR_LLAMA_GUARD_NON_FINITE";
 inline constexpr char kContextOverflow[] = "ERR_LLAMA_GUARD_CONTEXT_OVERFLOW";
 inline constexpr char kOutOfMemory[] = "ERR_LLAMA_GUARD_OUT_OF_MEMORY";
+inline constexpr char kAborted[] = "ERR_LLAMA_GUARD_ABORTED";
 inline constexpr char kBusy[] = "ERR_LLAMA_GUARD_BUSY";
 inline constexpr char kDisposed[] = "ERR_LLAMA_GUARD_DISPOSED";
 

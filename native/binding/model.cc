@@ -32,8 +32,10 @@ struct Pass {
 
   void Begin() {
     model->busy = true;
+    model->cancelled = false;
     for (const auto& sequence : sequences) sequence->busy = true;
   }
+  Status Run() { return model->decoder->Forward(batch, model->cancelled, logits.data()); }
   void End() {
     for (const auto& sequence : sequences) sequence->EndPass();
     model->busy = false;
@@ -103,7 +105,7 @@ Napi::Value Forward(const Napi::CallbackInfo& info) {
   if (!status.ok()) return Rejected(info.Env(), status);
   pass->Begin();
   return PromiseWorker::Start(
-      info.Env(), [pass] { return pass->model->decoder->Forward(pass->batch, pass->logits.data()); }, [pass] { pass->End(); },
+      info.Env(), [pass] { return pass->Run(); }, [pass] { pass->End(); },
       [pass](Napi::Env env) -> Napi::Value {
         Napi::Float32Array result = Napi::Float32Array::New(env, pass->logits.size());
         if (!env.IsExceptionPending() && !pass->logits.empty()) std::memcpy(result.Data(), pass->logits.data(), pass->logits.size() * sizeof(float));
@@ -116,6 +118,15 @@ Napi::Value CreateSequence(const Napi::CallbackInfo& info) {
   const Status status = ThisModel(info, &model);
   if (!status.ok()) return Throw(info.Env(), status);
   return WrapHandle(DataOf(info.Env()).sequence_class, std::make_shared<SequenceHandle>(std::move(model)));
+}
+
+// After dispose() it does nothing, so that a signal that comes late does no harm.
+Napi::Value Cancel(const Napi::CallbackInfo& info) {
+  std::shared_ptr<ModelHandle> handle;
+  const Status status = UnwrapHandle(info.This(), &handle);
+  if (!status.ok()) return Throw(info.Env(), status);
+  if (handle->state != nullptr) handle->state->cancelled = true;
+  return info.Env().Undefined();
 }
 
 Napi::Value Dispose(const Napi::CallbackInfo& info) {
@@ -158,7 +169,7 @@ Napi::Value IsaOf(const Napi::CallbackInfo& info) {
 Napi::FunctionReference DefineModelClass(Napi::Env env) {
   return DefineHandleClass<ModelHandle>(
       env, {Getter<IsaOf>("isa"), Getter<Threads>("threads"), Getter<Labels>("labels"), Getter<WeightBytes>("weightBytes"),
-            Getter<KvBytesPerToken>("kvBytesPerToken"), Method<CreateSequence>("createSequence"), Method<Forward>("forward"), Method<Dispose>("dispose")});
+            Getter<KvBytesPerToken>("kvBytesPerToken"), Method<CreateSequence>("createSequence"), Method<Forward>("forward"), Method<Cancel>("cancel"), Method<Dispose>("dispose")});
 }
 
 Napi::Value LoadModel(const Napi::CallbackInfo& info) {

@@ -15,7 +15,8 @@ namespace lg {
 // Shared by the JavaScript object, its sequences and a pass that runs: dispose() only drops the object's share.
 struct ModelState {
   std::unique_ptr<Decoder> decoder;
-  std::atomic<bool> busy{false};  // a pass runs
+  std::atomic<bool> busy{false};       // a pass runs
+  std::atomic<bool> cancelled{false};  // that pass is to stop; cleared before the next one is queued
 };
 
 // What the JavaScript object holds; empty after dispose().

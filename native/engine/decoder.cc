@@ -13,19 +13,29 @@
 
 namespace lg {
 
-Status Decoder::Forward(const std::vector<BatchItem>& batch, float* logits) {
+Status Decoder::Forward(const std::vector<BatchItem>& batch, const std::atomic<bool>& cancelled, float* logits) {
   const ScopedFloatEnv float_env;
   LG_RETURN_IF_ERROR(Check(batch));
+  const Status status = Compute(batch, cancelled, logits);
+  for (const BatchItem& item : batch) {
+    if (status.ok()) {
+      item.sequence->Commit(item.count);
+    } else {
+      item.sequence->Truncate(item.sequence->length());  // gives back what was reserved
+    }
+  }
+  return status;
+}
+
+Status Decoder::Compute(const std::vector<BatchItem>& batch, const std::atomic<bool>& cancelled, float* logits) {
   LG_RETURN_IF_ERROR(Reserve(batch));
   const Spans all = Spans::All(batch), wanted = Spans::Wanted(batch);
 
   Embed(batch);
-  for (size_t i = 0; i + 1 < config_.layers; ++i) Layer(i, all);
-  LastLayer(config_.layers - 1, all, wanted, batch);
-  if (wanted.rows > 0) LG_RETURN_IF_ERROR(Head(wanted.rows, logits));
-
-  for (const BatchItem& item : batch) item.sequence->Commit(item.count);
-  return Status::Ok();
+  for (size_t i = 0; i + 1 < config_.layers && !cancelled; ++i) Layer(i, all);
+  if (!cancelled) LastLayer(config_.layers - 1, all, wanted, batch);
+  if (cancelled) return Status::Error(kAborted, "Expected to compute all layers, found the pass cancelled");
+  return wanted.rows > 0 ? Head(wanted.rows, logits) : Status::Ok();
 }
 
 void Decoder::Layer(size_t index, const Spans& spans) {

@@ -2,6 +2,7 @@
 // The Llama 3.2 decoder with a label head: tokens in, label logits out.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <vector>
 
@@ -29,11 +30,13 @@ class Decoder {
   KvShape kv_shape() const { return {config_.layers, config_.kv_heads, config_.head_dim}; }
 
   // Appends each item's tokens to its sequence and writes label logits, [sum of item.logits][labels], in batch order.
-  // On failure every sequence is as before. Errors: INVALID_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY, NON_FINITE.
-  Status Forward(const std::vector<BatchItem>& batch, float* logits);
+  // Stops at the end of the layer during which another thread sets `cancelled`. On failure every sequence is as before.
+  // Errors: INVALID_ARGUMENT, CONTEXT_OVERFLOW, OUT_OF_MEMORY, NON_FINITE, ABORTED.
+  Status Forward(const std::vector<BatchItem>& batch, const std::atomic<bool>& cancelled, float* logits);
 
  private:
   Status Check(const std::vector<BatchItem>& batch) const;
+  Status Compute(const std::vector<BatchItem>& batch, const std::atomic<bool>& cancelled, float* logits);
   Status Reserve(const std::vector<BatchItem>& batch);
   void Embed(const std::vector<BatchItem>& batch);
   void Layer(size_t index, const Spans& spans);

@@ -4,17 +4,12 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { openContainer } from '../../lib/loading/container.js';
 import type { NativeModel } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load-addon.js';
+import { loadDemo, tokens } from './demo-engine.js';
 
 const file = 'test/fixtures/golden-logits.json';
 const addon = loadAddon();
-
-/** Ids that wander over the vocabulary of the demo model. */
-function tokens(count: number, seed: number): Uint32Array {
-  return Uint32Array.from({ length: count }, (_, i) => (seed + i * 2654435761) % 4096);
-}
 
 /** Two sequences in one pass, one of them across a block of 64 keys, then three single tokens. As hexadecimal words. */
 async function logitWords(model: NativeModel): Promise<string[]> {
@@ -35,7 +30,7 @@ describe('golden logits', () => {
     for (const threads of [1, 3]) {
       it(`are the bits of ${name} on ${threads} thread(s)`, async function () {
         if (!supported) this.skip();
-        const model = await addon.loadModel((await openContainer('models/demo')).spec, { threads, isa: name });
+        const model = await loadDemo({ threads, isa: name });
         try {
           const words = await logitWords(model);
           if (process.env['UPDATE_GOLDEN'] === '1' && name === 'scalar') writeFileSync(file, `${JSON.stringify(words, null, 1)}\n`);

@@ -8,16 +8,7 @@ import { openContainer } from '../../lib/loading/container.js';
 import type { BatchItem, ModelSpec, NativeModel, NativeSequence } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load-addon.js';
 import { demoModel } from '../reference/heldout.js';
-
-/** The code of the error that a call ends with; undefined where it succeeds. */
-async function codeOf(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-    return undefined;
-  } catch (error) {
-    return (error as { code?: unknown }).code;
-  }
-}
+import { codeOf } from '../support/error-code.js';
 
 function tokens(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => i);

@@ -2,7 +2,7 @@
 // A NativeAddon without arithmetic: it records every pass and answers with logits that a test chooses. What it checks
 // (busy, disposed, lengths) is what the real one promises in lib/native/addon.ts.
 
-import { LlamaGuardError } from '../../lib/errors/index.js';
+import { type ErrorCode, LlamaGuardError } from '../../lib/errors/index.js';
 import type { BatchItem, EngineOptions, ModelSpec, NativeAddon, NativeModel, NativeSequence } from '../../lib/native/addon.js';
 
 export interface FakePass {
@@ -25,6 +25,7 @@ export class FakeAddon implements NativeAddon {
   readonly options: FakeAddonOptions;
   liveSequences = 0;
   running = 0;
+  cancelled = false;
   disposedModels = 0;
 
   constructor(options: FakeAddonOptions = {}) {
@@ -88,6 +89,7 @@ class FakeModel implements NativeModel {
     if (this.#disposed) throw nativeError('ERR_LLAMA_GUARD_DISPOSED');
     if (this.#addon.running > 0) throw nativeError('ERR_LLAMA_GUARD_BUSY');
     this.#addon.running++;
+    this.#addon.cancelled = false;
     try {
       const rows: number[] = [];
       for (const item of batch) rows.push(...(await this.#append(item)));
@@ -95,6 +97,10 @@ class FakeModel implements NativeModel {
     } finally {
       this.#addon.running--;
     }
+  }
+
+  cancel(): void {
+    this.#addon.cancelled = true;
   }
 
   dispose(): void {
@@ -108,6 +114,7 @@ class FakeModel implements NativeModel {
     this.#addon.passes.push(pass);
     await new Promise((resolve) => setImmediate(resolve));
     await this.#addon.options.beforePass?.(pass);
+    if (this.#addon.cancelled) throw nativeError('ERR_LLAMA_GUARD_ABORTED');
     held.push(...tokens);
     const logitsAfter = this.#addon.options.logitsAfter ?? ((all) => hashLogits(all, this.labels));
     const rows: number[] = [];
@@ -163,6 +170,6 @@ export function hashLogits(tokens: readonly number[], labels: number): Float32Ar
   return Float32Array.from({ length: labels }, (_, row) => ((Math.imul(hash ^ row, 0x01000193) >>> 0) % 1000) / 100);
 }
 
-function nativeError(code: 'ERR_LLAMA_GUARD_DISPOSED' | 'ERR_LLAMA_GUARD_BUSY' | 'ERR_LLAMA_GUARD_INVALID_ARGUMENT'): Error {
+function nativeError(code: ErrorCode): Error {
   return new LlamaGuardError(code, 'fake addon');
 }
