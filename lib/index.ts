@@ -16,7 +16,8 @@
 
 export { LlamaGuard } from './facade/llama-guard.js';
 export type { LoadOptions, ModerateOptions } from './facade/options.js';
-export type { GuardInfo, ModerationResult, Timings, Usage } from './facade/result.js';
+export type { GuardInfo, GuardStats, ModerationResult, Timings, Usage } from './facade/result.js';
+export type { CallCounters, Span, SpanListener, SpanName, WorkCounters } from './facade/telemetry.js';
 export { LlamaGuardError } from './errors/index.js';
 export type { ErrorCategory, ErrorCode } from './errors/index.js';
 export type { MessageInput, Role, TextPart } from './prompt/conversation.js';

@@ -19,7 +19,7 @@ const libLayers = [
   ['cli'],
   ['index'],
   ['facade'],
-  ['prompt', 'scoring', 'tokenizer', 'kv-cache', 'loading', 'convert'],
+  ['prompt', 'scoring', 'tokenizer', 'kv-cache', 'loading', 'scheduling', 'convert'],
   ['formats', 'native'],
   ['errors'],
 ];

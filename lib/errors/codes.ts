@@ -108,15 +108,25 @@ export const errorTable = {
     when: 'Memory for weights, keys and values, or activations could not be had.',
     hint: 'Free memory, or judge shorter or fewer conversations at once.',
   },
-  ERR_LLAMA_GUARD_ABORTED: {
-    category: 'runtime',
-    when: 'A call was cancelled while it waited or ran; no verdict is given.',
-    hint: 'Nothing is wrong; make the call again if its answer is still wanted.',
-  },
   ERR_LLAMA_GUARD_BUSY: {
     category: 'runtime',
     when: 'A sequence or model was used while a forward pass on it was running.',
     hint: 'Wait for the running call; the LlamaGuard class does this by itself.',
+  },
+  ERR_LLAMA_GUARD_ABORTED: {
+    category: 'runtime',
+    when: 'The AbortSignal of the call fired, or the pass that computed it was cancelled; no verdict is given.',
+    hint: 'Nothing to do where the abort was meant; the signal\'s reason is the cause of this error.',
+  },
+  ERR_LLAMA_GUARD_DEADLINE: {
+    category: 'runtime',
+    when: 'The verdict was not there when the timeout of the call had passed.',
+    hint: 'Allow more time, send fewer calls at once, or treat the message as not judged.',
+  },
+  ERR_LLAMA_GUARD_OVERLOADED: {
+    category: 'overloaded',
+    when: 'As many calls wait as the guard allows.',
+    hint: 'Try again later, send fewer calls at once, or raise the option maxQueue.',
   },
   ERR_LLAMA_GUARD_INTERNAL: {
     category: 'runtime',

@@ -1,34 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a conversation to a verdict: prepares a prompt (on the caller's thread), then runs its forward passes.
-// Runs one call at a time; LlamaGuard queues them. Owns the model and the cache of policy prefixes.
+// From a prepared prompt to a verdict: leases the policy's keys and values, and asks for the forward passes that the
+// verdict decoder wants. Any number of judgements may run at once. Owns the model, the passes and the prefix cache.
 
-import { fromNative, LlamaGuardError } from '../errors/index.js';
 import { PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { Container } from '../loading/container.js';
 import type { NativeAddon, NativeModel, NativeSequence } from '../native/addon.js';
-import { type MessageInput, normalizeConversation, type Role } from '../prompt/conversation.js';
-import { encodeParts } from '../prompt/encode.js';
-import { type Policy, resolvePolicy } from '../prompt/policy.js';
-import { type PromptPart, renderPrompt } from '../prompt/render.js';
-import { displayName } from '../prompt/taxonomy.js';
-import type { Verdict } from '../scoring/scores.js';
-import { type DecodeStep, VerdictDecoder } from '../scoring/verdict-decoder.js';
-import type { CallSettings, EngineSettings } from './options.js';
-import type { GuardInfo, Usage } from './result.js';
 import { packageVersion } from '../native/package-version.js';
-
-/** Tokens of one forward pass; bounds the activations that the engine holds. Results do not depend on it. */
-export const maxPassTokens = 512;
-
-/** A call that only waits for its forward passes. */
-export interface PreparedCall {
-  readonly role: Role;
-  readonly policy: Policy;
-  readonly threshold: number;
-  /** The policy: the same for every call with this policy and judged role. */
-  readonly prefix: Uint32Array;
-  readonly rest: Uint32Array;
-}
+import type { MessageInput } from '../prompt/conversation.js';
+import { displayName } from '../prompt/taxonomy.js';
+import { Passes, type Step } from '../scheduling/passes.js';
+import type { Verdict } from '../scoring/scores.js';
+import { VerdictDecoder } from '../scoring/verdict-decoder.js';
+import type { CallSettings, EngineSettings } from './options.js';
+import { type PreparedCall, prepareCall } from './prompts.js';
+import type { GuardInfo, Usage } from './result.js';
+import { Telemetry } from './telemetry.js';
 
 export interface Judgement {
   readonly verdict: Verdict;
@@ -37,22 +23,36 @@ export interface Judgement {
   readonly decodeMs: number;
 }
 
-/** Counts the passes of one call. */
-interface PassCounter {
+/** Keys and values of a prompt: what a text that grows keeps from one judgement to the next. */
+export interface PromptSession {
+  readonly sequence: NativeSequence;
+  /** The prompt that the sequence begins with; tokens of a verdict may follow. */
+  tokens: Uint32Array;
+  /** Tokens at the start of `tokens` that were not computed for this session. */
+  cachedTokens: number;
+  /** Passes that have run for it. */
   passes: number;
 }
 
 export class Judge {
   readonly model: NativeModel;
   readonly cache: PrefixCache;
+  readonly telemetry: Telemetry;
+  readonly maxQueue: number;
   readonly #addon: NativeAddon;
   readonly #container: Container;
+  readonly #passes: Passes;
 
   constructor(addon: NativeAddon, container: Container, model: NativeModel, settings: EngineSettings) {
     this.#addon = addon;
     this.#container = container;
     this.model = model;
-    this.cache = new PrefixCache(model, settings.cache);
+    this.maxQueue = settings.maxQueue;
+    this.telemetry = new Telemetry(settings.onSpan);
+    this.#passes = new Passes(model, (report) => this.telemetry.pass(report));
+    this.cache = new PrefixCache(model, settings.cache, async (sequence, tokens, signal) => {
+      return (await this.#passes.run({ sequence, tokens, logits: 0 }, signal)).passes;
+    });
   }
 
   get demo(): boolean {
@@ -79,147 +79,112 @@ export class Judge {
     };
   }
 
-  /** Checks and tokenizes a call. Throws what normalizeConversation and resolvePolicy throw, and CONTEXT_OVERFLOW. */
-  prepare(input: string | readonly MessageInput[], settings: CallSettings): PreparedCall {
-    const { config, labels, tokenizer } = this.#container;
-    const messages = normalizeConversation(input);
-    const policy = resolvePolicy(settings.policy, config.taxonomy, labels.codes);
-    const { role, prefix, rest } = renderPrompt(messages, policy);
-    this.#checkBytes([...prefix, ...rest]);
-    const call = {
-      role,
-      policy,
-      threshold: settings.threshold,
-      prefix: encodeParts(prefix, tokenizer),
-      rest: encodeParts(rest, tokenizer),
-    };
-    this.#checkLength(call);
-    return call;
+  /** Checks and tokenizes a call; throws as `prepareCall` does. */
+  prepare(input: string | readonly MessageInput[], settings: Pick<CallSettings, 'policy' | 'threshold'>): PreparedCall {
+    return prepareCall(this.#container, input, settings);
   }
 
-  /** Runs the forward passes of a prepared call. */
-  async judge(call: PreparedCall): Promise<Judgement> {
-    const { labels } = this.#container;
-    const softmax = this.#addon.softmax.bind(this.#addon);
-    const decoder = new VerdictDecoder(labels, namedCategories(call.policy), { threshold: call.threshold, softmax });
-    const counter: PassCounter = { passes: 0 };
+  /** Tokens that a call appends of its own. */
+  ownTokens(call: PreparedCall): number {
+    return call.rest.length + (this.cache.keeps(call.prefix.length) ? 0 : call.prefix.length);
+  }
+
+  /** Runs the forward passes of a prepared call. Rejects with the signal's reason when it fires. */
+  async judge(call: PreparedCall, signal?: AbortSignal): Promise<Judgement> {
     const beginMs = performance.now();
-    const lease = await this.cache.acquire(call.prefix, async (sequence, tokens) => {
-      await this.#feed(sequence, tokens, 0, counter);
-    });
+    const session = await this.open(call, signal);
     try {
-      let step = decoder.next();
-      decoder.accept(await this.#firstPass(lease.sequence, call, step, counter));
-      const prefillEndMs = performance.now();
-      let base = call.prefix.length + call.rest.length;
-      for (step = decoder.next(); step !== null; step = decoder.next()) {
-        base += step.keep;
-        lease.sequence.truncate(base);
-        decoder.accept(await this.#feed(lease.sequence, Uint32Array.from(step.tokens), step.logits, counter));
-      }
-      const verdict = decoder.result();
-      return {
-        verdict,
-        usage: this.#usage(call, verdict, lease.cachedTokens, counter),
-        prefillMs: prefillEndMs - beginMs,
-        decodeMs: performance.now() - prefillEndMs,
-      };
+      return await this.decide(session, call, { beginMs, ...(signal ? { signal } : {}) });
     } finally {
-      lease.sequence.dispose();
+      session.sequence.dispose();
     }
   }
 
-  /** Frees the model and all that is kept. No call may be running. */
-  dispose(): void {
+  /** A session that begins with the call's policy. Whoever opened it disposes its sequence. */
+  async open(call: PreparedCall, signal?: AbortSignal): Promise<PromptSession> {
+    const { sequence, cachedTokens, passes } = await this.cache.acquire(call.prefix, signal);
+    const tokens = call.prefix.slice(0, sequence.length);
+    return { sequence, tokens, cachedTokens, passes };
+  }
+
+  /**
+   * Judges a call in a session: computes what the session does not hold yet. After a failure the session is of no use.
+   *
+   * @param beginMs when the work for this judgement began
+   */
+  async decide(
+    session: PromptSession,
+    call: PreparedCall,
+    { beginMs = performance.now(), signal }: { beginMs?: number; signal?: AbortSignal } = {},
+  ): Promise<Judgement> {
+    const { labels } = this.#container;
+    const softmax = this.#addon.softmax.bind(this.#addon);
+    const decoder = new VerdictDecoder(labels, namedCategories(call), { threshold: call.threshold, softmax });
+    const prompt = Uint32Array.from([...call.prefix, ...call.rest]);
+    const first = decoder.next();
+    const kept = keepStart(session, prompt, first?.tokens.length ?? 0, first?.logits ?? 1);
+    const tokens = Uint32Array.from([...prompt.subarray(kept), ...(first?.tokens ?? [])]);
+    decoder.accept(await this.#feed(session, { tokens, logits: first?.logits ?? 1 }, signal));
+    const prefillEndMs = performance.now();
+    let base = prompt.length;
+    for (let step = decoder.next(); step !== null; step = decoder.next()) {
+      base += step.keep;
+      session.sequence.truncate(base);
+      const named = { tokens: Uint32Array.from(step.tokens), logits: step.logits };
+      decoder.accept(await this.#feed(session, named, signal));
+    }
+    const verdict = decoder.result();
+    const endMs = performance.now();
+    this.telemetry.span('prefill', beginMs, prefillEndMs);
+    this.telemetry.span('decode', prefillEndMs, endMs);
+    const usage = this.#usage(session, prompt, verdict);
+    return { verdict, usage, prefillMs: prefillEndMs - beginMs, decodeMs: endMs - prefillEndMs };
+  }
+
+  /** Waits for the last pass, then frees the model and all that is kept. No call may be running. */
+  async dispose(): Promise<void> {
+    await this.#passes.idle();
     this.cache.clear();
     this.model.dispose();
   }
 
-  /** The rest of the prompt with what the decoder wants to see after it. */
-  #firstPass(
-    sequence: NativeSequence,
-    call: PreparedCall,
-    step: DecodeStep | null,
-    counter: PassCounter,
-  ): Promise<Float32Array> {
-    const tokens = Uint32Array.from([...call.rest, ...(step?.tokens ?? [])]);
-    return this.#feed(sequence, tokens, step?.logits ?? 1, counter);
+  async #feed(session: PromptSession, step: Omit<Step, 'sequence'>, signal?: AbortSignal): Promise<Float32Array> {
+    const { logits, passes } = await this.#passes.run({ sequence: session.sequence, ...step }, signal);
+    session.passes += passes;
+    return logits;
   }
 
-  /** Appends tokens in passes of at most `maxPassTokens`; the logits are those of the last `logits` tokens. */
-  async #feed(
-    sequence: NativeSequence,
-    tokens: Uint32Array,
-    logits: number,
-    counter: PassCounter,
-  ): Promise<Float32Array> {
-    let begin = 0;
-    while (tokens.length - begin > maxPassTokens) {
-      // The first pass takes the remainder, so that the last one is full and holds every token that wants logits.
-      const end = begin + ((tokens.length - begin) % maxPassTokens || maxPassTokens);
-      await this.#pass(sequence, tokens.subarray(begin, end), 0, counter);
-      begin = end;
-    }
-    return this.#pass(sequence, tokens.subarray(begin), logits, counter);
-  }
-
-  async #pass(
-    sequence: NativeSequence,
-    tokens: Uint32Array,
-    logits: number,
-    counter: PassCounter,
-  ): Promise<Float32Array> {
-    counter.passes++;
-    try {
-      return await this.model.forward([{ sequence, tokens, logits }]);
-    } catch (error) {
-      throw fromNative(error);
-    }
-  }
-
-  #usage(call: PreparedCall, verdict: Verdict, cachedTokens: number, counter: PassCounter): Usage {
+  /** Accounts for a judgement; what it computed counts as kept for the session's next one. */
+  #usage(session: PromptSession, prompt: Uint32Array, verdict: Verdict): Usage {
     const listed = verdict.categories.length;
     const list = 2 + listed + (listed - 1) * this.#container.labels.separator.length;
+    const { cachedTokens, passes } = session;
+    session.tokens = prompt;
+    session.cachedTokens = prompt.length;
+    session.passes = 0;
     return {
-      promptTokens: call.prefix.length + call.rest.length,
+      promptTokens: prompt.length,
       cachedTokens,
       completionTokens: verdict.flagged ? 1 + list : 1,
-      passes: counter.passes,
+      passes,
     };
   }
-
-  /** Refuses a text that cannot fit whatever its tokens are, before time goes into finding them. */
-  #checkBytes(parts: readonly PromptPart[]): void {
-    const { config, tokenizer } = this.#container;
-    const bytes = parts.reduce((sum, part) => sum + ('text' in part ? Buffer.byteLength(part.text) : 0), 0);
-    const leastTokens = Math.ceil(bytes / tokenizer.maxTokenBytes);
-    const { contextLength } = config.dims;
-    if (leastTokens <= contextLength) return;
-    throw new LlamaGuardError(
-      'ERR_LLAMA_GUARD_CONTEXT_OVERFLOW',
-      `The prompt of ${bytes} bytes needs at least ${leastTokens} tokens, the context of the model has ${contextLength}`,
-    );
-  }
-
-  #checkLength(call: PreparedCall): void {
-    const { config, labels } = this.#container;
-    const prompt = call.prefix.length + call.rest.length;
-    const room = verdictRoom(call.policy.categories.length, labels.separator.length);
-    const { contextLength } = config.dims;
-    if (prompt + room <= contextLength) return;
-    throw new LlamaGuardError(
-      'ERR_LLAMA_GUARD_CONTEXT_OVERFLOW',
-      `The prompt needs ${prompt + room} tokens (${prompt}, and room for a verdict of ${room}), ` +
-        `the context of the model has ${contextLength}`,
-    );
-  }
 }
 
-/** The most tokens that a verdict feeds: "\n\n", "unsafe", "\n", "S", then a number and a separator per category. */
-function verdictRoom(categories: number, separatorTokens: number): number {
-  return 4 + (categories - 1) * (1 + separatorTokens);
+/**
+ * Cuts a session back to what it shares with a prompt, and says how much that is. Positions whose logits are wanted must
+ * be fed, so that some tokens at the end are computed again where the session holds all of the prompt.
+ */
+function keepStart(session: PromptSession, prompt: Uint32Array, extraTokens: number, logits: number): number {
+  const { tokens, sequence } = session;
+  const most = Math.min(tokens.length, prompt.length + extraTokens - logits);
+  let kept = 0;
+  while (kept < most && tokens[kept] === prompt[kept]) kept++;
+  sequence.truncate(kept);
+  session.cachedTokens = Math.min(session.cachedTokens, kept);
+  return kept;
 }
 
-function namedCategories(policy: Policy): { code: string; name: string }[] {
+function namedCategories({ policy }: PreparedCall): { code: string; name: string }[] {
   return policy.categories.map((category) => ({ code: category.code, name: displayName(category) }));
 }

@@ -1,28 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// The public class: loads a model, judges conversations one after another off the event loop, and frees everything
-// on dispose.
+// The public class: loads a model, judges conversations off the event loop, many at once, and frees everything on
+// dispose.
 
-import { LlamaGuardError } from '../errors/index.js';
 import { loadAddon } from '../native/load-addon.js';
 import type { MessageInput } from '../prompt/conversation.js';
-import type { Judge, Judgement, PreparedCall } from './judge.js';
+import { Calls } from './calls.js';
+import type { Judge } from './judge.js';
 import { openJudge } from './open-judge.js';
 import { callSettings, type LoadOptions, loadSettings, type ModerateOptions, modelFolder } from './options.js';
-import type { GuardInfo, ModerationResult } from './result.js';
-import { SerialQueue } from './serial-queue.js';
+import type { GuardInfo, GuardStats, ModerationResult } from './result.js';
 
 /** A guard over a judge that tests and the benchmark made. Not part of the package's interface. */
 export let guardOver: (judge: Judge) => LlamaGuard;
 
 /**
- * A loaded guard. Calls may overlap: they are answered in the order in which they were made. A guard belongs to the
- * thread that loaded it; each worker thread loads its own (the weights are shared between them by the operating system).
+ * A loaded guard. Calls may overlap: those that are there at the same time share forward passes, and none waits for
+ * company. A guard belongs to the thread that loaded it; each worker thread loads its own (they share the weights).
  */
 export class LlamaGuard {
-  readonly #judge: Judge;
-  readonly #queue = new SerialQueue(
-    () => new LlamaGuardError('ERR_LLAMA_GUARD_DISPOSED', 'The guard was used after dispose()'),
-  );
+  readonly #calls: Calls;
   #disposal: Promise<void> | undefined;
 
   static {
@@ -30,7 +26,7 @@ export class LlamaGuard {
   }
 
   private constructor(judge: Judge) {
-    this.#judge = judge;
+    this.#calls = new Calls(judge);
   }
 
   /**
@@ -59,15 +55,20 @@ export class LlamaGuard {
 
   /** What the guard is made of: model, instruction set, threads, memory. */
   get info(): GuardInfo {
-    this.#queue.assertOpen();
-    return this.#judge.info;
+    this.#calls.assertOpen();
+    return this.#calls.judge.info;
+  }
+
+  /** Counters since the guard was loaded, and what it does now. Also after dispose(). */
+  stats(): GuardStats {
+    return this.#calls.stats;
   }
 
   /**
    * A verdict on the last message of a conversation.
    *
    * @param input a text (judged as a user's message), or messages whose roles alternate, beginning with `user`
-   * @param options threshold, categories, exclusions
+   * @param options threshold, categories, exclusions, signal, timeout
    * @returns verdict, score and categories; `score` is P(unsafe), a softmax over the logits of `safe` and `unsafe` alone
    * @throws {ERR_LLAMA_GUARD_EMPTY_CONVERSATION} there is no text to judge
    * @throws {ERR_LLAMA_GUARD_ROLE_ORDER} roles do not alternate, or are none that the guard knows
@@ -75,55 +76,24 @@ export class LlamaGuard {
    * @throws {ERR_LLAMA_GUARD_CONTEXT_OVERFLOW} the prompt is longer than the context; nothing is cut silently
    * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} an option or a message has the wrong form
    * @throws {ERR_LLAMA_GUARD_NON_FINITE} the model is damaged: no verdict
-   * @throws {ERR_LLAMA_GUARD_DISPOSED} the guard was disposed before the call began
+   * @throws {ERR_LLAMA_GUARD_ABORTED} the signal fired; likewise DEADLINE when the timeout passed
+   * @throws {ERR_LLAMA_GUARD_OVERLOADED} too many calls wait
+   * @throws {ERR_LLAMA_GUARD_DISPOSED} the guard was disposed before the call was admitted
    */
   async moderate(input: string | readonly MessageInput[], options?: ModerateOptions): Promise<ModerationResult> {
-    this.#queue.assertOpen();
-    const beginMs = performance.now();
-    const settings = callSettings(options);
-    const call = this.#judge.prepare(input, settings);
-    const queuedMs = performance.now();
-    return this.#queue.run(async () => {
-      const startMs = performance.now();
-      const judgement = await this.#judge.judge(call);
-      const timings = {
-        tokenizeMs: queuedMs - beginMs,
-        queueMs: startMs - queuedMs,
-        prefillMs: judgement.prefillMs,
-        decodeMs: judgement.decodeMs,
-        totalMs: performance.now() - beginMs,
-      };
-      return this.#result(call, judgement, timings, settings.labels);
-    });
+    return this.#calls.moderate(input, callSettings(options));
   }
 
   /**
-   * Frees the model: waits for the call that runs, refuses the ones that wait and all later ones with
+   * Frees the model: waits for the calls that run, refuses the ones that wait and all later ones with
    * ERR_LLAMA_GUARD_DISPOSED. Idempotent.
    */
   dispose(): Promise<void> {
-    this.#disposal ??= this.#queue.close().then(() => this.#judge.dispose());
+    this.#disposal ??= this.#calls.close();
     return this.#disposal;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
-  }
-
-  #result(
-    call: PreparedCall,
-    { verdict, usage }: Judgement,
-    timings: ModerationResult['timings'],
-    withLabels: boolean,
-  ): ModerationResult {
-    const { labelProbabilities, ...rest } = verdict;
-    return {
-      ...rest,
-      role: call.role,
-      demo: this.#judge.demo,
-      usage,
-      timings,
-      ...(withLabels ? { labels: labelProbabilities } : {}),
-    };
   }
 }

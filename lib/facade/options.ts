@@ -7,7 +7,9 @@ import type { PrefixCacheLimits } from '../kv-cache/prefix-cache.js';
 import type { EngineOptions } from '../native/addon.js';
 import type { Category } from '../prompt/taxonomy.js';
 import type { PolicyRequest } from '../prompt/policy.js';
+import type { CallLimits } from '../scheduling/call-control.js';
 import { embeddedModel } from './embedded-model.js';
+import type { SpanListener } from './telemetry.js';
 
 /** Options of `LlamaGuard.load`. */
 export interface LoadOptions {
@@ -19,6 +21,12 @@ export interface LoadOptions {
   readonly policyCacheEntries?: number;
   /** Bytes that those prefixes may take together. Default 64 MiB; the official policy takes 3.3 MB of them. */
   readonly policyCacheBytes?: number;
+  /** Whether policies are kept at all. Default true; false is the same as `policyCacheEntries: 0`. */
+  readonly cache?: boolean;
+  /** Calls that may wait for others, 0 to 1,000,000; one more is refused with ERR_LLAMA_GUARD_OVERLOADED. Default 256. */
+  readonly maxQueue?: number;
+  /** Called with every timing span when it ends. */
+  readonly onSpan?: SpanListener;
 }
 
 /** Options of `LlamaGuard.moderate`. */
@@ -31,6 +39,10 @@ export interface ModerateOptions {
   readonly exclude?: readonly string[];
   /** Adds `labels`, the softmax over all label rows at the verdict position. Default false. */
   readonly labels?: boolean;
+  /** Ends the call: it rejects at once with ERR_LLAMA_GUARD_ABORTED. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds after which the call rejects with ERR_LLAMA_GUARD_DEADLINE, waiting included. Default: none. */
+  readonly timeoutMs?: number;
 }
 
 /** Environment variables. */
@@ -40,10 +52,12 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface EngineSettings {
   readonly engine: EngineOptions;
   readonly cache: PrefixCacheLimits;
+  readonly maxQueue: number;
+  readonly onSpan?: SpanListener;
 }
 
 /** `ModerateOptions` with every default applied. */
-export interface CallSettings {
+export interface CallSettings extends CallLimits {
   readonly threshold: number;
   readonly policy: PolicyRequest;
   readonly labels: boolean;
@@ -54,6 +68,10 @@ export const maxThreads = 256;
 const maxCacheEntries = 1024;
 const defaultCacheEntries = 4;
 const defaultCacheBytes = 64 * 2 ** 20;
+const defaultQueue = 256;
+const largestQueue = 1_000_000;
+/** What a timer of Node can hold. */
+const longestTimeoutMs = 2 ** 31 - 1;
 
 /** The model folder: as given, else LLAMA_GUARD_MODEL, else the embedded demo model. */
 export function modelFolder(path: unknown, env: Environment): string {
@@ -62,33 +80,61 @@ export function modelFolder(path: unknown, env: Environment): string {
   return path;
 }
 
+const loadOptionNames = ['threads', 'isa', 'policyCacheEntries', 'policyCacheBytes', 'cache', 'maxQueue', 'onSpan'];
+const callOptionNames = ['threshold', 'categories', 'exclude', 'labels', 'signal', 'timeoutMs'];
+
 export function loadSettings(options: unknown, env: Environment): EngineSettings {
-  const given = record('load', options, ['threads', 'isa', 'policyCacheEntries', 'policyCacheBytes']);
+  const given = record('load', options, loadOptionNames);
+  const onSpan = listener(given['onSpan']);
   return {
     engine: { threads: threads(given['threads'], env), isa: isaName(given['isa'], env) },
-    cache: {
-      entries: integer('policyCacheEntries', given['policyCacheEntries'], maxCacheEntries) ?? defaultCacheEntries,
-      bytes: integer('policyCacheBytes', given['policyCacheBytes'], Number.MAX_SAFE_INTEGER) ?? defaultCacheBytes,
-    },
+    cache: cacheLimits(given),
+    maxQueue: integer('maxQueue', given['maxQueue'], largestQueue) ?? defaultQueue,
+    ...(onSpan === undefined ? {} : { onSpan }),
   };
 }
 
 export function callSettings(options: unknown): CallSettings {
-  const given = record('moderate', options, ['threshold', 'categories', 'exclude', 'labels']);
-  const { threshold = defaultThreshold, labels = false, categories, exclude } = given;
+  const given = record('moderate', options, callOptionNames);
+  const { threshold = defaultThreshold, categories, exclude } = given;
   if (typeof threshold !== 'number' || !(threshold > 0 && threshold <= 1)) {
     throw invalid('threshold must be a number above 0 and at most 1', threshold);
   }
-  if (typeof labels !== 'boolean') throw invalid('labels must be true or false', labels);
+  const signal = abortSignal(given['signal']);
+  const timeoutMs = integer('timeoutMs', given['timeoutMs'], longestTimeoutMs);
   return {
     threshold,
-    labels,
+    labels: flag('labels', given['labels'], false),
     // resolvePolicy checks the form of both.
     policy: {
       ...(categories === undefined ? {} : { categories: categories as readonly Category[] }),
       ...(exclude === undefined ? {} : { exclude: exclude as readonly string[] }),
     },
+    ...(signal === undefined ? {} : { signal }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
+}
+
+function cacheLimits(given: Readonly<Record<string, unknown>>): PrefixCacheLimits {
+  const entries = integer('policyCacheEntries', given['policyCacheEntries'], maxCacheEntries) ?? defaultCacheEntries;
+  const bytes = integer('policyCacheBytes', given['policyCacheBytes'], Number.MAX_SAFE_INTEGER) ?? defaultCacheBytes;
+  return { entries: flag('cache', given['cache'], true) ? entries : 0, bytes };
+}
+
+function abortSignal(option: unknown): AbortSignal | undefined {
+  if (option === undefined || option instanceof AbortSignal) return option;
+  throw invalid('signal must be an AbortSignal', option);
+}
+
+function listener(option: unknown): SpanListener | undefined {
+  if (option === undefined || typeof option === 'function') return option as SpanListener | undefined;
+  throw invalid('onSpan must be a function', option);
+}
+
+function flag(name: string, value: unknown, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault;
+  if (typeof value !== 'boolean') throw invalid(`${name} must be true or false`, value);
+  return value;
 }
 
 function threads(option: unknown, env: Environment): number {

@@ -6,6 +6,7 @@ import type { ModelSource } from '../loading/config.js';
 import type { Role } from '../prompt/conversation.js';
 import type { Category } from '../prompt/taxonomy.js';
 import type { LabelProbability, Verdict } from '../scoring/scores.js';
+import type { CallCounters, WorkCounters } from './telemetry.js';
 
 export interface Usage {
   /** Tokens of the prompt, policy included. */
@@ -14,7 +15,7 @@ export interface Usage {
   readonly cachedTokens: number;
   /** Tokens of the verdict as the model words it, without white space before it and the end of turn after it. */
   readonly completionTokens: number;
-  /** Forward passes that ran for this call. */
+  /** Forward passes that this call had a part in; other calls may have shared them. */
   readonly passes: number;
 }
 
@@ -22,9 +23,9 @@ export interface Usage {
 export interface Timings {
   /** Checking, rendering and tokenizing. */
   readonly tokenizeMs: number;
-  /** Waiting for earlier calls. */
+  /** Waiting for earlier calls to make room. */
   readonly queueMs: number;
-  /** From the prompt to the first logits; holds the policy as well where it was not cached. */
+  /** From the prompt to the first logits; holds the policy as well where it was not cached, and passes of other calls. */
   readonly prefillMs: number;
   /** Naming the categories. */
   readonly decodeMs: number;
@@ -41,6 +42,16 @@ export interface ModerationResult extends Omit<Verdict, 'labelProbabilities'> {
   readonly timings: Timings;
   /** Softmax over all label rows at the verdict position; only with the option `labels`. */
   readonly labels?: readonly LabelProbability[];
+}
+
+/** Counters of a guard. No text, token or category of what was judged is among them. */
+export interface GuardStats extends Readonly<CallCounters>, Readonly<WorkCounters> {
+  /** Calls that wait now. */
+  readonly waiting: number;
+  /** Calls that are being judged now. */
+  readonly running: number;
+  /** Policy prefixes that are kept now. */
+  readonly policyCache: { readonly entries: number; readonly bytes: number };
 }
 
 /** What a loaded guard is made of. */

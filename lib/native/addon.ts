@@ -61,6 +61,11 @@ export interface NativeSequence {
   readonly kvBytes: number;
   /** A new sequence that shares the first `length` tokens (whole blocks are shared, the rest is copied). */
   fork(length: number): NativeSequence;
+  /**
+   * Keys and values of all tokens, [segments][segment bytes]; slots of the last segment that hold no token are zero.
+   * The same bytes on every CPU for the same tokens.
+   */
+  exportKv(): Uint8Array;
   /** Forget all tokens after the first `length`. */
   truncate(length: number): void;
   /** Idempotent. */

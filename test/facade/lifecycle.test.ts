@@ -76,8 +76,9 @@ describe('a guard over the real addon', function () {
 
   it('frees its model while a call is running', async () => {
     const guard = await LlamaGuard.load();
-    const running = guard.moderate('word '.repeat(500));
-    const waiting = guard.moderate('a').catch((error: unknown) => error as LlamaGuardError);
+    const running = guard.moderate('word '.repeat(600));
+    // One long call at a time: this one waits.
+    const waiting = guard.moderate('word '.repeat(600)).catch((error: unknown) => error as LlamaGuardError);
     await guard.dispose();
     expect((await running).verdict).to.be.oneOf(['safe', 'unsafe']);
     expect(await waiting).to.have.property('code', 'ERR_LLAMA_GUARD_DISPOSED');

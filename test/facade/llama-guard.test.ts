@@ -218,35 +218,59 @@ describe('LlamaGuard', () => {
     });
   });
 
-  describe('queue', () => {
-    it('runs overlapping calls one at a time and in order', async () => {
+  describe('calls at the same time', () => {
+    it('share passes, and the policy is computed once', async () => {
       const { guard, addon } = await fakeGuard({ logitsAfter: speaks(['S1']) });
-      const order: number[] = [];
-      const calls = Array.from({ length: 10 }, (_, i) =>
-        guard.moderate(`text ${i}`).then((result) => {
-          order.push(i);
-          return result;
-        }),
-      );
-      const results = await Promise.all(calls);
-      expect(order).to.deep.equal(order.map((_, i) => i));
-      expect(results.map((result) => result.usage.cachedTokens > 0)).to.deep.equal(order.map((i) => i > 0));
-      // The fake refuses passes side by side, so that getting here shows that there were none.
-      expect(addon.running).to.equal(0);
+      const results = await Promise.all(Array.from({ length: 5 }, (_, i) => guard.moderate(`text ${i}`)));
+      expect(results.map((result) => result.usage.cachedTokens > 0)).to.deep.equal([false, true, true, true, true]);
+      // The policy; five prompts; "unsafe" "\n" "S"; "1" and the separator.
+      expect(addon.batches).to.have.lengthOf(4);
+      expect(results.map((result) => result.usage.passes)).to.deep.equal([4, 3, 3, 3, 3]);
       await guard.dispose();
     });
 
-    it('goes on after a call that failed', async () => {
-      let passes = 0;
+    it('are answered as each alone', async () => {
+      const texts = Array.from({ length: 40 }, (_, i) => words(1 + ((i * 37) % 90)));
+      const alone = await fakeGuard();
+      const wanted = [];
+      for (const text of texts) wanted.push((await alone.guard.moderate(text)).score);
+      const { guard, addon } = await fakeGuard();
+      const results = await Promise.all(texts.map((text) => guard.moderate(text)));
+      expect(results.map((result) => result.score)).to.deep.equal(wanted);
+      expect(Math.max(...addon.batches)).to.be.within(257, 512);
+      await guard.dispose();
+      await alone.guard.dispose();
+    });
+
+    it('fail alone: one whose pass cannot be computed takes no other with it', async () => {
+      let victim: readonly number[] | undefined;
       const { guard, addon } = await fakeGuard({
         logitsAfter: speaks([]),
-        beforePass: () => {
-          if (passes++ === 2) throw new LlamaGuardError('ERR_LLAMA_GUARD_OUT_OF_MEMORY', 'made up');
+        beforePass: ({ before, tokens }) => {
+          if (before.length > 0 && tokens.length > 60) victim ??= tokens;
+          if (victim?.join() === tokens.join()) throw new LlamaGuardError('ERR_LLAMA_GUARD_OUT_OF_MEMORY', 'made up');
         },
       });
-      const codes = await Promise.all([guard.moderate('a'), guard.moderate('b'), guard.moderate('c')].map(codeOf));
-      expect(codes).to.deep.equal([undefined, 'ERR_LLAMA_GUARD_OUT_OF_MEMORY', undefined]);
+      const codes = await Promise.all([guard.moderate('a'), guard.moderate(words(40)), guard.moderate('c')].map(codeOf));
+      expect(codes.filter((code) => code !== undefined)).to.deep.equal(['ERR_LLAMA_GUARD_OUT_OF_MEMORY']);
       // Only the kept policy lives on.
+      expect(addon.liveSequences).to.equal(1);
+      await guard.dispose();
+    });
+
+    it('beyond the room that keys and values get wait, and one more than may wait is refused', async () => {
+      const { guard, addon } = await fakeGuard({ logitsAfter: speaks([]) }, { maxQueue: 2 });
+      // Each takes most of a pass: 4,096 tokens of short calls are admitted at once.
+      const text = words(190);
+      const { usage } = await guard.moderate(text);
+      const own = usage.promptTokens - (await guard.moderate(text)).usage.cachedTokens;
+      const admitted = Math.floor(4096 / own);
+      const calls = Array.from({ length: admitted + 3 }, () => codeOf(guard.moderate(text)));
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(guard.stats()).to.include({ running: admitted, waiting: 2, overloaded: 1 });
+      const codes = await Promise.all(calls);
+      expect(codes.filter((code) => code !== undefined)).to.deep.equal(['ERR_LLAMA_GUARD_OVERLOADED']);
+      expect(guard.stats()).to.include({ running: 0, waiting: 0, verdicts: admitted + 4, calls: admitted + 5 });
       expect(addon.liveSequences).to.equal(1);
       await guard.dispose();
     });
@@ -271,16 +295,17 @@ describe('LlamaGuard', () => {
       expect(() => guard.info).to.throw(LlamaGuardError).with.property('code', 'ERR_LLAMA_GUARD_DISPOSED');
     });
 
-    it('waits for the running call and refuses the waiting ones', async () => {
+    it('waits for the running calls and refuses the waiting ones', async () => {
       const { guard, addon } = await fakeGuard({ logitsAfter: speaks(['S1', 'S2']) });
-      const calls = ['a', 'b', 'c'].map((text) => guard.moderate(text));
+      // Two long calls: the second one waits for the first.
+      const calls = ['a', words(400), words(400)].map((text) => guard.moderate(text));
       const codes = Promise.all(calls.map(codeOf));
       const disposal = guard.dispose();
       expect(await codeOf(guard.moderate('d'))).to.equal('ERR_LLAMA_GUARD_DISPOSED');
       await disposal;
       expect(addon.disposedModels).to.equal(1);
       expect(addon.liveSequences).to.equal(0);
-      expect(await codes).to.deep.equal([undefined, 'ERR_LLAMA_GUARD_DISPOSED', 'ERR_LLAMA_GUARD_DISPOSED']);
+      expect(await codes).to.deep.equal([undefined, undefined, 'ERR_LLAMA_GUARD_DISPOSED']);
     });
 
     it('may be called twice, at once or later', async () => {

@@ -23,7 +23,7 @@ function refusal(work: () => unknown): LlamaGuardError {
 
 describe('options', () => {
   it('of load have defaults', () => {
-    const settings = { engine: { threads: 0, isa: '' }, cache: { entries: 4, bytes: 67_108_864 } };
+    const settings = { engine: { threads: 0, isa: '' }, cache: { entries: 4, bytes: 67_108_864 }, maxQueue: 256 };
     expect(loadSettings(undefined, {})).to.deep.equal(settings);
     expect(loadSettings({}, { LLAMA_GUARD_THREADS: '', LLAMA_GUARD_ISA: '' })).to.deep.equal(settings);
   });
@@ -60,6 +60,28 @@ describe('options', () => {
     it(`refuse ${JSON.stringify(options)} in place of an object`, () => {
       expect(refusal(() => callSettings(options)).code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
       expect(refusal(() => loadSettings(options, {})).code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+    });
+  }
+
+  it('of load switch the cache off and bound the queue', () => {
+    expect(loadSettings({ cache: false, policyCacheEntries: 9 }, {}).cache.entries).to.equal(0);
+    expect(loadSettings({ cache: true }, {}).cache.entries).to.equal(4);
+    expect(loadSettings({ maxQueue: 0 }, {}).maxQueue).to.equal(0);
+  });
+
+  for (const options of [{ cache: 1 }, { maxQueue: -1 }, { maxQueue: 1.5 }, { maxQueue: 1e7 }, { onSpan: 'log' }]) {
+    it(`refuse ${JSON.stringify(options)} on load`, () => {
+      const error = refusal(() => loadSettings(options, {}));
+      expect(error.code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+      expect(error.message).to.contain(Object.keys(options)[0]);
+    });
+  }
+
+  for (const options of [{ signal: {} }, { signal: null }, { timeoutMs: -1 }, { timeoutMs: 2 ** 31 }, { timeoutMs: '5' }]) {
+    it(`refuse ${JSON.stringify(options)} of a call`, () => {
+      const error = refusal(() => callSettings(options));
+      expect(error.code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+      expect(error.message).to.contain(Object.keys(options)[0]);
     });
   }
 

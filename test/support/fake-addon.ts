@@ -20,7 +20,10 @@ export interface FakeAddonOptions {
 }
 
 export class FakeAddon implements NativeAddon {
+  /** One for every item of every pass. */
   readonly passes: FakePass[] = [];
+  /** Tokens of each pass. */
+  readonly batches: number[] = [];
   readonly engines: EngineOptions[] = [];
   readonly options: FakeAddonOptions;
   liveSequences = 0;
@@ -89,12 +92,15 @@ class FakeModel implements NativeModel {
     if (this.#disposed) throw nativeError('ERR_LLAMA_GUARD_DISPOSED');
     if (this.#addon.running > 0) throw nativeError('ERR_LLAMA_GUARD_BUSY');
     this.#addon.running++;
+    this.#addon.batches.push(batch.reduce((tokens, item) => tokens + item.tokens.length, 0));
     this.#addon.cancelled = false;
+    const sequences = batch.map((item) => item.sequence as FakeSequence);
+    for (const sequence of sequences) sequence.busy = true;
     try {
-      const rows: number[] = [];
-      for (const item of batch) rows.push(...(await this.#append(item)));
-      return Float32Array.from(rows);
+      for (const item of batch) await this.#begin(item);
+      return Float32Array.from(batch.flatMap((item) => this.#append(item)));
     } finally {
+      for (const sequence of sequences) sequence.busy = false;
       this.#addon.running--;
     }
   }
@@ -108,13 +114,17 @@ class FakeModel implements NativeModel {
     this.#disposed = true;
   }
 
-  async #append({ sequence, tokens, logits }: BatchItem): Promise<number[]> {
-    const held = (sequence as FakeSequence).tokens;
-    const pass: FakePass = { before: [...held], tokens: [...tokens], logits };
+  /** What may fail: afterwards every sequence is as before. */
+  async #begin({ sequence, tokens, logits }: BatchItem): Promise<void> {
+    const pass: FakePass = { before: [...(sequence as FakeSequence).tokens], tokens: [...tokens], logits };
     this.#addon.passes.push(pass);
     await new Promise((resolve) => setImmediate(resolve));
     await this.#addon.options.beforePass?.(pass);
     if (this.#addon.cancelled) throw nativeError('ERR_LLAMA_GUARD_ABORTED');
+  }
+
+  #append({ sequence, tokens, logits }: BatchItem): number[] {
+    const held = (sequence as FakeSequence).tokens;
     held.push(...tokens);
     const logitsAfter = this.#addon.options.logitsAfter ?? ((all) => hashLogits(all, this.labels));
     const rows: number[] = [];
@@ -125,6 +135,8 @@ class FakeModel implements NativeModel {
 
 class FakeSequence implements NativeSequence {
   readonly tokens: number[];
+  /** A pass uses it. */
+  busy = false;
   readonly #addon: FakeAddon;
   #disposed = false;
 
@@ -147,6 +159,11 @@ class FakeSequence implements NativeSequence {
     return new FakeSequence(this.#addon, this.tokens.slice(0, length));
   }
 
+  exportKv(): Uint8Array {
+    this.#check(0);
+    return Uint8Array.from(this.tokens);
+  }
+
   truncate(length: number): void {
     this.#check(length);
     this.tokens.length = length;
@@ -159,6 +176,7 @@ class FakeSequence implements NativeSequence {
 
   #check(length: number): void {
     if (this.#disposed) throw nativeError('ERR_LLAMA_GUARD_DISPOSED');
+    if (this.busy) throw nativeError('ERR_LLAMA_GUARD_BUSY');
     if (length > this.tokens.length) throw nativeError('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
   }
 }
