@@ -2,13 +2,13 @@
 // Checks and defaults of everything that a caller passes beside the conversation. A name that is not known is an
 // error: a guard must not run without a threshold because somebody misspelt it.
 
-import { LlamaGuardError } from '../errors/index.js';
 import type { PrefixCacheLimits } from '../kv-cache/prefix-cache.js';
 import type { EngineOptions } from '../native/addon.js';
 import type { Category } from '../prompt/taxonomy.js';
 import type { PolicyRequest } from '../prompt/policy.js';
 import type { CallLimits } from '../scheduling/call-control.js';
 import { embeddedModel } from './embedded-model.js';
+import { callback, flag, integer, invalid, record } from './option-values.js';
 import type { SpanListener } from './telemetry.js';
 
 /** Options of `LlamaGuard.load`. */
@@ -85,7 +85,7 @@ const callOptionNames = ['threshold', 'categories', 'exclude', 'labels', 'signal
 
 export function loadSettings(options: unknown, env: Environment): EngineSettings {
   const given = record('load', options, loadOptionNames);
-  const onSpan = listener(given['onSpan']);
+  const onSpan = callback<SpanListener>('onSpan', given['onSpan']);
   return {
     engine: { threads: threads(given['threads'], env), isa: isaName(given['isa'], env) },
     cache: cacheLimits(given),
@@ -126,17 +126,6 @@ function abortSignal(option: unknown): AbortSignal | undefined {
   throw invalid('signal must be an AbortSignal', option);
 }
 
-function listener(option: unknown): SpanListener | undefined {
-  if (option === undefined || typeof option === 'function') return option as SpanListener | undefined;
-  throw invalid('onSpan must be a function', option);
-}
-
-function flag(name: string, value: unknown, byDefault: boolean): boolean {
-  if (value === undefined) return byDefault;
-  if (typeof value !== 'boolean') throw invalid(`${name} must be true or false`, value);
-  return value;
-}
-
 function threads(option: unknown, env: Environment): number {
   const fromEnv = env['LLAMA_GUARD_THREADS'];
   if (option !== undefined || !fromEnv) return integer('threads', option, maxThreads) ?? 0;
@@ -147,29 +136,4 @@ function threads(option: unknown, env: Environment): number {
 function isaName(option: unknown, env: Environment): string {
   if (option !== undefined && typeof option !== 'string') throw invalid('isa must be a string', option);
   return option ?? env['LLAMA_GUARD_ISA'] ?? '';
-}
-
-function integer(name: string, value: unknown, max: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) {
-    throw invalid(`${name} must be an integer from 0 to ${max}`, value);
-  }
-  return value;
-}
-
-function record(call: string, options: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
-  if (options === undefined) return {};
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalid(`The options of ${call}() must be an object`, options);
-  }
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw invalid(`${call}() has the options ${names.join(', ')}`, name);
-  }
-  return options as Record<string, unknown>;
-}
-
-function invalid(expected: string, found: unknown): LlamaGuardError {
-  const isText = typeof found !== 'object' && typeof found !== 'bigint';
-  const shown = (isText || found === null ? JSON.stringify(found) : undefined) ?? `a value of type ${typeof found}`;
-  return new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `${expected}, found ${shown.slice(0, 80)}`);
 }
