@@ -60,6 +60,7 @@ static LG_ALWAYS_INLINE void TileAvx2(const Q4Q8MatmulArgs& a, size_t row, size_
       const __m256i corr = _mm256_set1_epi32(a.a.corr[(row + r) * a.a.corr_stride + g]);
       for (int h = 0; h < 2; ++h) sums[r][h] = _mm256_madd_epi16(LoadSumPairsAvx2(b, cell + 8 * h), corr);
     }
+    if (R <= 2) PrefetchNextPage(w, b.group * kStepBytes / kStepInputs);
     Sums::template Add<R>({q, a.a.q_stride, w, b.group}, sums);
     for (int h = 0; h < 2; ++h) {
       const __m256 scales = LoadScalesAvx2(b, cell + 8 * h);

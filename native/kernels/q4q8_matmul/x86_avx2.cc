@@ -8,7 +8,7 @@
 //
 // 4x16 tile: 4 rows x 2 registers of int16 sums, 2 registers of unpacked weights, the nibble mask, one broadcast and one
 // product: 13 of 16, some room for the compiler. The int32 sums and the floats wait in L1: they are touched once in four
-// steps and once a group. Five and six rows measured slower. One or two rows are bound by memory: they prefetch.
+// steps and once a group. Five and six rows measured slower.
 #include "kernels/q4q8_matmul/avx2.h"
 
 namespace lg {
@@ -49,7 +49,6 @@ struct PairSums {
       __m256i acc[R][2];
       for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = _mm256_setzero_si256();
       for (int step = 0; step < kRunSteps; ++step, in.q += kStepInputs, in.w += kStepBytes) {
-        if (R <= 2) _mm_prefetch(reinterpret_cast<const char*>(in.w + 2048), _MM_HINT_T0);
         AddStep<R>(in, acc);
       }
       for (int r = 0; r < R; ++r) {

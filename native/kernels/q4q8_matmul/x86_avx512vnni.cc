@@ -9,8 +9,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "base/arch.h"
-#include "kernels/q4q8_matmul/q4q8_matmul.h"
+#include "kernels/q4q8_matmul/tiles.h"
 
 namespace lg {
 namespace {
@@ -38,6 +37,7 @@ LG_ALWAYS_INLINE void Tile(const Q4Q8MatmulArgs& a, size_t row, size_t panel, fl
   const PanelMatrix& b = a.b;
   const size_t groups = b.k / b.group, panel_bytes = PanelBytes(b.k);
   const __m512i low_nibbles = _mm512_set1_epi8(15);
+  constexpr int kChains = R * P <= 4 ? 2 : 1;  // few sums: low and high nibbles apart, since vpdpbusd waits for the one before
   const int8_t* q = a.a.q + row * a.a.q_stride;
   const uint8_t* w = b.q4 + panel * panel_bytes;
   alignas(64) float totals[R][P][16];
@@ -47,7 +47,7 @@ LG_ALWAYS_INLINE void Tile(const Q4Q8MatmulArgs& a, size_t row, size_t panel, fl
     for (int p = 0; p < P; ++p) _mm512_store_ps(totals[r][p], _mm512_setzero_ps());
   }
   for (size_t g = 0; g < groups; ++g) {
-    __m512i acc[R][P];
+    __m512i acc[kChains][R][P];
     __m512i pairs[P];
     LG_UNROLL
     for (int p = 0; p < P; ++p) pairs[p] = LoadSumPairs(b, ((panel + p) * groups + g) * 16);
@@ -55,14 +55,17 @@ LG_ALWAYS_INLINE void Tile(const Q4Q8MatmulArgs& a, size_t row, size_t panel, fl
     for (int r = 0; r < R; ++r) {
       const __m512i corr = _mm512_set1_epi32(a.a.corr[(row + r) * a.a.corr_stride + g]);
       LG_UNROLL
-      for (int p = 0; p < P; ++p) acc[r][p] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), pairs[p], corr);
+      for (int p = 0; p < P; ++p) {
+        acc[kChains - 1][r][p] = _mm512_setzero_si512();
+        acc[0][r][p] = _mm512_dpwssd_epi32(_mm512_setzero_si512(), pairs[p], corr);
+      }
     }
+    if (R <= 2) PrefetchNextPage(w, b.group * kStepBytes / kStepInputs);
     for (size_t step = 0; step < b.group / kStepInputs; ++step, q += kStepInputs, w += kStepBytes) {
       __m512i low[P], high[P];
       LG_UNROLL
       for (int p = 0; p < P; ++p) {
         const __m512i both = _mm512_loadu_si512(w + p * panel_bytes);
-        if (R <= 2) _mm_prefetch(reinterpret_cast<const char*>(w + p * panel_bytes + 2048), _MM_HINT_T0);
         low[p] = _mm512_and_si512(both, low_nibbles);
         high[p] = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_nibbles);
       }
@@ -70,10 +73,10 @@ LG_ALWAYS_INLINE void Tile(const Q4Q8MatmulArgs& a, size_t row, size_t panel, fl
       for (int r = 0; r < R; ++r) {
         const __m512i first = Broadcast4(q + r * a.a.q_stride);
         LG_UNROLL
-        for (int p = 0; p < P; ++p) acc[r][p] = _mm512_dpbusd_epi32(acc[r][p], low[p], first);
+        for (int p = 0; p < P; ++p) acc[0][r][p] = _mm512_dpbusd_epi32(acc[0][r][p], low[p], first);
         const __m512i second = Broadcast4(q + r * a.a.q_stride + 4);
         LG_UNROLL
-        for (int p = 0; p < P; ++p) acc[r][p] = _mm512_dpbusd_epi32(acc[r][p], high[p], second);
+        for (int p = 0; p < P; ++p) acc[kChains - 1][r][p] = _mm512_dpbusd_epi32(acc[kChains - 1][r][p], high[p], second);
       }
     }
     LG_UNROLL
@@ -81,8 +84,9 @@ LG_ALWAYS_INLINE void Tile(const Q4Q8MatmulArgs& a, size_t row, size_t panel, fl
       const __m512 scales = LoadScales(b, ((panel + p) * groups + g) * 16);
       LG_UNROLL
       for (int r = 0; r < R; ++r) {
+        const __m512i sum = kChains == 1 ? acc[0][r][p] : _mm512_add_epi32(acc[0][r][p], acc[1][r][p]);
         const __m512 total = _mm512_load_ps(totals[r][p]);
-        _mm512_store_ps(totals[r][p], _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc[r][p]), scales, total));
+        _mm512_store_ps(totals[r][p], _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scales, total));
       }
     }
   }
@@ -96,7 +100,6 @@ LG_ALWAYS_INLINE void Tile(const Q4Q8MatmulArgs& a, size_t row, size_t panel, fl
   }
 }
 
-using TileFn = void (*)(const Q4Q8MatmulArgs&, size_t row, size_t panel, float* c);
 template <int R, int P>
 void TileOf(const Q4Q8MatmulArgs& a, size_t row, size_t panel, float* c) {
   Tile<R, P>(a, row, panel, c);

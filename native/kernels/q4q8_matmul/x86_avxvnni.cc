@@ -36,7 +36,6 @@ struct DotSums {
     for (int r = 0; r < R; ++r) apart[r][0] = apart[r][1] = _mm256_setzero_si256();
     __m256i(&high)[R][2] = kApart ? apart : sums;
     for (size_t k = 0; k < in.group; k += kStepInputs, in.q += kStepInputs, in.w += kStepBytes) {
-      if (R <= 2) _mm_prefetch(reinterpret_cast<const char*>(in.w + 2048), _MM_HINT_T0);
       AddInputs<R>(in.q, in.q_stride, LowNibblesAvx2(in.w), LowNibblesAvx2(in.w + 32), sums);
       AddInputs<R>(in.q + 4, in.q_stride, HighNibblesAvx2(in.w), HighNibblesAvx2(in.w + 32), high);
     }
