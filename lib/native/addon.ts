@@ -57,13 +57,13 @@ export interface BatchItem {
 export interface NativeSequence {
   /** Tokens held. */
   readonly length: number;
-  /** Bytes of KV memory that only this sequence owns. */
+  /** Bytes of KV memory that only this sequence owns; what is mapped from a file counts nothing. */
   readonly kvBytes: number;
   /** A new sequence that shares the first `length` tokens (whole blocks are shared, the rest is copied). */
   fork(length: number): NativeSequence;
   /**
-   * Keys and values of all tokens, [segments][segment bytes]; slots of the last segment that hold no token are zero.
-   * The same bytes on every CPU for the same tokens.
+   * Keys and values of all tokens, [segments of `kvSegmentTokens` tokens][bytes of a segment]; slots of the last segment
+   * that hold no token are zero. The same bytes on every CPU for the same tokens.
    */
   exportKv(): Uint8Array;
   /** Forget all tokens after the first `length`. */
@@ -80,7 +80,17 @@ export interface NativeModel {
   readonly weightBytes: number;
   /** KV bytes that one token costs. */
   readonly kvBytesPerToken: number;
+  /** Tokens of one KV segment, which takes kvSegmentTokens * kvBytesPerToken bytes. */
+  readonly kvSegmentTokens: number;
   createSequence(): NativeSequence;
+  /**
+   * A sequence of `length` tokens (1..contextLength) whose keys and values lie in a file from byte `offset` on, a multiple
+   * of 64, as exportKv() of this model gave them. They are mapped read-only and shared with whoever else maps the file; the
+   * sequence copies a segment before it appends to it. The bytes are trusted: check them first. While a sequence uses the
+   * file, it may be replaced by renaming and deleted, but must not be written or shortened in place.
+   * Errors: MODEL_NOT_FOUND, UNREADABLE (also where the file is empty), TRUNCATED, OUT_OF_MEMORY, INVALID_ARGUMENT.
+   */
+  mapSequence(path: string, offset: number, length: number): NativeSequence;
   /**
    * Appends tokens to their sequences and returns label logits, [sum of `logits`][labels], in batch order.
    * One pass at a time per model; a second call while one runs is rejected. On rejection every sequence is as before.

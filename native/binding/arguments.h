@@ -11,6 +11,8 @@
 
 namespace lg {
 
+inline constexpr size_t kMostExtent = size_t{1} << 52;  // bytes or elements; exact in a double
+
 inline Status BadArgument(const std::string& what) { return Status::Error(kInvalidArgument, "Expected " + what); }
 
 inline Napi::Value ValueOrUndefined(Napi::Env env, napi_status status, napi_value value) {
@@ -47,6 +49,7 @@ inline Status ReadSize(const Napi::Value& value, const std::string& name, size_t
 inline Status ReadString(const Napi::Value& value, const std::string& name, std::string* out) {
   if (!value.IsString()) return BadArgument(name + " to be a string");
   *out = value.As<Napi::String>().Utf8Value();
+  if (out->find('\0') != std::string::npos) return BadArgument(name + " to hold no NUL character");
   return Status::Ok();
 }
 

@@ -120,6 +120,27 @@ Napi::Value CreateSequence(const Napi::CallbackInfo& info) {
   return WrapHandle(DataOf(info.Env()).sequence_class, std::make_shared<SequenceHandle>(std::move(model)));
 }
 
+Status MapArguments(const Napi::CallbackInfo& info, std::shared_ptr<SequenceHandle>* sequence) {
+  std::shared_ptr<ModelState> model;
+  std::string path;
+  size_t offset, length;
+  LG_RETURN_IF_ERROR(ThisModel(info, &model));
+  LG_RETURN_IF_ERROR(ReadString(info[0], "path", &path));
+  LG_RETURN_IF_ERROR(ReadSize(info[1], "offset", kMostExtent, &offset));
+  if (offset % kAlignment != 0) return BadArgument("offset to be a multiple of " + std::to_string(kAlignment));
+  LG_RETURN_IF_ERROR(ReadSize(info[2], "length", model->decoder->config().context, &length));
+  if (length == 0) return BadArgument("a length of at least 1");
+  *sequence = std::make_shared<SequenceHandle>(std::move(model));
+  return (*sequence)->kv.Map(path, offset, length);
+}
+
+Napi::Value MapSequence(const Napi::CallbackInfo& info) {
+  std::shared_ptr<SequenceHandle> sequence;
+  const Status status = MapArguments(info, &sequence);
+  if (!status.ok()) return Throw(info.Env(), status);
+  return WrapHandle(DataOf(info.Env()).sequence_class, std::move(sequence));
+}
+
 // After dispose() it does nothing, so that a signal that comes late does no harm.
 Napi::Value Cancel(const Napi::CallbackInfo& info) {
   std::shared_ptr<ModelHandle> handle;
@@ -157,6 +178,9 @@ Napi::Value WeightBytes(const Napi::CallbackInfo& info) {
 Napi::Value KvBytesPerToken(const Napi::CallbackInfo& info) {
   return NumberOf(info, [](const Decoder& d) { return d.kv_shape().bytes_per_token(); });
 }
+Napi::Value KvSegmentTokens(const Napi::CallbackInfo& info) {
+  return NumberOf(info, [](const Decoder&) { return kKeyBlock; });
+}
 Napi::Value IsaOf(const Napi::CallbackInfo& info) {
   std::shared_ptr<ModelState> model;
   const Status status = ThisModel(info, &model);
@@ -169,7 +193,8 @@ Napi::Value IsaOf(const Napi::CallbackInfo& info) {
 Napi::FunctionReference DefineModelClass(Napi::Env env) {
   return DefineHandleClass<ModelHandle>(
       env, {Getter<IsaOf>("isa"), Getter<Threads>("threads"), Getter<Labels>("labels"), Getter<WeightBytes>("weightBytes"),
-            Getter<KvBytesPerToken>("kvBytesPerToken"), Method<CreateSequence>("createSequence"), Method<Forward>("forward"), Method<Cancel>("cancel"), Method<Dispose>("dispose")});
+            Getter<KvBytesPerToken>("kvBytesPerToken"), Getter<KvSegmentTokens>("kvSegmentTokens"),
+            Method<CreateSequence>("createSequence"), Method<MapSequence>("mapSequence"), Method<Forward>("forward"), Method<Cancel>("cancel"), Method<Dispose>("dispose")});
 }
 
 Napi::Value LoadModel(const Napi::CallbackInfo& info) {

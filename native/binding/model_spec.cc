@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kMostThreads = 256;
 constexpr size_t kMostTensors = 1 << 16;
-constexpr size_t kMostExtent = size_t{1} << 52;  // exact in a double
 
 Status ReadDims(const Napi::Object& spec, ModelConfig* config) {
   Napi::Object dims;

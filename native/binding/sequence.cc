@@ -78,6 +78,17 @@ Napi::Value Truncate(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value ExportKv(const Napi::CallbackInfo& info) {
+  std::shared_ptr<SequenceHandle> sequence;
+  Status status = This(info, &sequence);
+  if (status.ok()) status = sequence->Usable();
+  if (!status.ok()) return Throw(info.Env(), status);
+  Napi::Uint8Array bytes = Napi::Uint8Array::New(info.Env(), sequence->kv.ExportBytes());
+  if (info.Env().IsExceptionPending()) return info.Env().Undefined();
+  sequence->kv.Export(reinterpret_cast<uint16_t*>(bytes.Data()));
+  return bytes;
+}
+
 Napi::Value Dispose(const Napi::CallbackInfo& info) {
   std::shared_ptr<SequenceHandle> sequence;
   const Status status = This(info, &sequence);
@@ -90,7 +101,7 @@ Napi::Value Dispose(const Napi::CallbackInfo& info) {
 
 Napi::FunctionReference DefineSequenceClass(Napi::Env env) {
   return DefineHandleClass<SequenceHandle>(env, {Getter<Length>("length"), Getter<KvBytes>("kvBytes"), Method<Fork>("fork"),
-                                                 Method<Truncate>("truncate"), Method<Dispose>("dispose")});
+                                                 Method<Truncate>("truncate"), Method<ExportKv>("exportKv"), Method<Dispose>("dispose")});
 }
 
 }  // namespace lg

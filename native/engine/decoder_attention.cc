@@ -29,8 +29,8 @@ void Decoder::StoreKeysAndValues(size_t layer, const Spans& spans) {
       kernels_.rope({keys, act_.rope_cos.data() + row * config_.head_dim, act_.rope_sin.data() + row * config_.head_dim,
                      config_.kv_heads, config_.head_dim});
       for (size_t h = 0; h < config_.kv_heads; ++h) {
-        StoreKey(keys + h * config_.head_dim, config_.head_dim, slot, span.sequence->keys(segment, layer, h));
-        StoreValue(values + h * config_.head_dim, config_.head_dim, slot, span.sequence->values(segment, layer, h));
+        StoreKey(keys + h * config_.head_dim, config_.head_dim, slot, span.sequence->mutable_keys(segment, layer, h));
+        StoreValue(values + h * config_.head_dim, config_.head_dim, slot, span.sequence->mutable_values(segment, layer, h));
       }
     });
   }

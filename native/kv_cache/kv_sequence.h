@@ -5,30 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
-#include "base/aligned_buffer.h"
 #include "base/status.h"
-#include "kernels/attention/attention.h"
+#include "kv_cache/kv_segment.h"
 
 namespace lg {
 
-// What a segment must hold.
-struct KvShape {
-  size_t layers, kv_heads, head_dim;
-
-  // f16 elements of the keys (or the values) of one kv head in one segment.
-  size_t head_elements() const { return kKeyBlock * head_dim; }
-  size_t segment_elements() const { return layers * kv_heads * 2 * head_elements(); }
-  size_t bytes_per_token() const { return segment_elements() * sizeof(uint16_t) / kKeyBlock; }
-};
-
-// 64 positions, cut at absolute multiples of 64: f16 [layer][kv_head]{ keys [head_dim][64], values [64][head_dim] }.
-// Keys lie transposed, so that 16 of them are side by side for one dimension.
-using KvSegment = AlignedBuffer<uint16_t>;
-
-// Owns its segments together with the sequences that share them; a segment that is shared is never written, but copied
-// first. Not thread-safe: one user at a time (the binding marks a sequence busy while a pass uses it).
+// Owns its segments together with the sequences that share them; a segment that is shared or lies in a file is never
+// written, but copied first. Not thread-safe: one user at a time (the binding marks a sequence busy while a pass uses it).
 class KvSequence {
  public:
   explicit KvSequence(const KvShape& shape) : shape_(shape) {}
@@ -47,19 +33,43 @@ class KvSequence {
   // A sequence with the same first `length` positions: whole segments shared, the rest copied. length <= length().
   Status Fork(size_t length, KvSequence* fork) const;
 
-  uint16_t* keys(size_t segment, size_t layer, size_t kv_head) { return segments_[segment]->data() + Offset(layer, kv_head); }
-  uint16_t* values(size_t segment, size_t layer, size_t kv_head) { return keys(segment, layer, kv_head) + shape_.head_elements(); }
+  // Bytes that Export writes.
+  size_t ExportBytes() const { return KvSegmentCount(length_) * shape_.segment_bytes(); }
+  // Copies all segments, one after the other. Slots that hold no position are zero: equal positions give equal bytes.
+  void Export(uint16_t* to) const;
+  // Makes this the sequence of the `length` positions whose export begins at byte `offset`, a multiple of 64, of a file:
+  // mapped, and trusted to be what Export wrote. Errors: MODEL_NOT_FOUND, UNREADABLE, OUT_OF_MEMORY, TRUNCATED.
+  Status Map(const std::string& path, size_t offset, size_t length);
 
-  // Bytes of the segments that no other sequence shares.
+  const uint16_t* keys(size_t segment, size_t layer, size_t kv_head) const {
+    return segments_[segment]->data() + Offset(layer, kv_head);
+  }
+  const uint16_t* values(size_t segment, size_t layer, size_t kv_head) const {
+    return keys(segment, layer, kv_head) + shape_.head_elements();
+  }
+  // Of segments that Reserve has made room in.
+  uint16_t* mutable_keys(size_t segment, size_t layer, size_t kv_head) {
+    return segments_[segment]->mutable_data() + Offset(layer, kv_head);
+  }
+  uint16_t* mutable_values(size_t segment, size_t layer, size_t kv_head) {
+    return mutable_keys(segment, layer, kv_head) + shape_.head_elements();
+  }
+
+  // Bytes of the segments that this sequence may write: those in memory that no other sequence shares.
   size_t OwnedBytes() const;
 
  private:
+  using Segment = std::shared_ptr<KvSegment>;
+
+  static bool Writable(const Segment& segment) { return segment.use_count() == 1 && !segment->mapped(); }
   size_t Offset(size_t layer, size_t kv_head) const { return (layer * shape_.kv_heads + kv_head) * 2 * shape_.head_elements(); }
-  Status NewSegment(const KvSegment* copy_of, std::shared_ptr<KvSegment>* segment) const;
+  Status NewSegment(const KvSegment* copy_of, Segment* segment) const;
+  // Zeroes the slots of an exported segment from `used` on.
+  void ClearSlots(uint16_t* segment, size_t used) const;
 
   KvShape shape_;
   size_t length_ = 0;
-  std::vector<std::shared_ptr<KvSegment>> segments_;
+  std::vector<Segment> segments_;
 };
 
 }  // namespace lg

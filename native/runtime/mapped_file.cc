@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -36,6 +37,11 @@ FileKey KeyOf(const struct stat& info) {
 struct Registry {
   std::mutex mutex;
   std::map<FileKey, std::weak_ptr<const MappedFile>> files;
+
+  // Files that nobody maps any more.
+  void Forget() {
+    for (auto at = files.begin(); at != files.end();) at = at->second.expired() ? files.erase(at) : std::next(at);
+  }
 };
 
 // Never destroyed: worker threads may still let go of mappings while the process exits.
@@ -47,7 +53,7 @@ Registry& OpenFiles() {
 }  // namespace
 
 Status MappedFile::Open(const std::string& path, std::shared_ptr<const MappedFile>* file) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // does not wait for the writer of a pipe
   if (fd < 0) return SystemError(path, errno);
   struct stat info;
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size <= 0) {
@@ -57,6 +63,7 @@ Status MappedFile::Open(const std::string& path, std::shared_ptr<const MappedFil
   const size_t size = static_cast<size_t>(info.st_size);
   Registry& registry = OpenFiles();
   const std::lock_guard<std::mutex> lock(registry.mutex);
+  registry.Forget();
   std::weak_ptr<const MappedFile>& known = registry.files[KeyOf(info)];
   *file = known.lock();
   if (*file != nullptr) {

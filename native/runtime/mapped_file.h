@@ -12,7 +12,7 @@
 namespace lg {
 
 // Owns the mapping. Const after opening; may be read from any thread. Opening a file that this process has mapped already
-// gives the same mapping, so that models loaded side by side, in worker threads too, share it.
+// gives the same mapping, so that models and sequences opened side by side, in worker threads too, share it.
 class MappedFile {
  public:
   static Status Open(const std::string& path, std::shared_ptr<const MappedFile>* file);

@@ -4,10 +4,9 @@
 import { openContainer } from '../../lib/loading/container.js';
 import type { EngineOptions, NativeModel, NativeSequence } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load-addon.js';
-import { demoModel } from '../reference/heldout.js';
 
 export async function loadDemo(options: EngineOptions = { threads: 2, isa: '' }): Promise<NativeModel> {
-  return loadAddon().loadModel((await openContainer(demoModel)).spec, options);
+  return loadAddon().loadModel((await openContainer('models/demo')).spec, options);
 }
 
 /** Ids that wander over the vocabulary of the demo model. */

@@ -2,8 +2,17 @@
 // A NativeAddon without arithmetic: it records every pass and answers with logits that a test chooses. What it checks
 // (busy, disposed, lengths) is what the real one promises in lib/native/addon.ts.
 
+import { existsSync, readFileSync } from 'node:fs';
+
 import { type ErrorCode, LlamaGuardError } from '../../lib/errors/index.js';
 import type { BatchItem, EngineOptions, ModelSpec, NativeAddon, NativeModel, NativeSequence } from '../../lib/native/addon.js';
+
+const segmentTokens = 64;
+const kvBytesPerToken = 10;
+
+function exportedBytes(length: number): number {
+  return Math.ceil(length / segmentTokens) * segmentTokens * kvBytesPerToken;
+}
 
 export interface FakePass {
   /** Tokens that the sequence held before the pass. */
@@ -72,7 +81,8 @@ class FakeModel implements NativeModel {
   readonly threads: number;
   readonly labels: number;
   readonly weightBytes = 1000;
-  readonly kvBytesPerToken = 10;
+  readonly kvBytesPerToken = kvBytesPerToken;
+  readonly kvSegmentTokens = segmentTokens;
   #disposed = false;
   readonly #addon: FakeAddon;
 
@@ -86,6 +96,15 @@ class FakeModel implements NativeModel {
   createSequence(): NativeSequence {
     if (this.#disposed) throw nativeError('ERR_LLAMA_GUARD_DISPOSED');
     return new FakeSequence(this.#addon, []);
+  }
+
+  mapSequence(path: string, offset: number, length: number): NativeSequence {
+    if (this.#disposed) throw nativeError('ERR_LLAMA_GUARD_DISPOSED');
+    if (offset % 64 !== 0 || length < 1) throw nativeError('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+    if (!existsSync(path)) throw nativeError('ERR_LLAMA_GUARD_MODEL_NOT_FOUND');
+    const bytes = readFileSync(path).subarray(offset, offset + exportedBytes(length));
+    if (bytes.length < exportedBytes(length)) throw nativeError('ERR_LLAMA_GUARD_TRUNCATED');
+    return new FakeSequence(this.#addon, Array.from({ length }, (_, i) => bytes.readUInt32LE(i * 4)));
   }
 
   async forward(batch: readonly BatchItem[]): Promise<Float32Array> {
@@ -151,7 +170,7 @@ class FakeSequence implements NativeSequence {
   }
 
   get kvBytes(): number {
-    return this.tokens.length * 10;
+    return this.tokens.length * kvBytesPerToken;
   }
 
   fork(length: number): NativeSequence {
@@ -159,9 +178,12 @@ class FakeSequence implements NativeSequence {
     return new FakeSequence(this.#addon, this.tokens.slice(0, length));
   }
 
+  /** The token ids, four bytes each, where the real one puts keys and values. */
   exportKv(): Uint8Array {
     this.#check(0);
-    return Uint8Array.from(this.tokens);
+    const bytes = Buffer.alloc(exportedBytes(this.tokens.length));
+    this.tokens.forEach((token, i) => bytes.writeUInt32LE(token, i * 4));
+    return bytes;
   }
 
   truncate(length: number): void {
