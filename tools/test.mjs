@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm test`: prepares the clone, then runs mocha. Arguments go to mocha (`--grep x`); a test/....test.ts among them
 // limits the run to that file. `--build cmake` runs the same tests on the build by cmake-js, `--build sanitize` on
-// one with AddressSanitizer and UndefinedBehaviorSanitizer.
+// one with AddressSanitizer and UndefinedBehaviorSanitizer. `--emulate` runs only what this CPU needs the emulator of the
+// kernel lab for, with it.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 
@@ -33,15 +34,27 @@ function otherBuild(kind) {
   };
 }
 
+/** Takes an option with `count` values out of the arguments; the values, or undefined. */
+function take(args, option, count) {
+  const at = args.indexOf(option);
+  return at < 0 ? undefined : args.splice(at, 1 + count).slice(1);
+}
+
 const args = process.argv.slice(2);
-const at = args.indexOf('--build');
-const [, kind] = at < 0 ? [] : args.splice(at, 2);
+const kind = take(args, '--build', 1)?.[0];
+const emulate = take(args, '--emulate', 0) !== undefined;
 prepare({ native: kind === undefined, outputs: ['esm', 'cjs', 'test'] });
 const env = kind === undefined ? {} : otherBuild(kind);
+if (emulate) {
+  env.LLAMA_GUARD_TEST_EMULATE = '1';
+  // An instruction set that was asked for counts as well, so that the run fails where it cannot be emulated.
+  args.push('--grep', '\\(emulated\\)|as asked for');
+}
 
 const compiled = (file) => `build/js/${file.replace(/\.ts$/, '.js')}`;
 const specs = args.filter((arg) => arg.endsWith('.test.ts')).map(compiled);
 const options = args.filter((arg) => !arg.endsWith('.test.ts'));
-const mocha = ['node_modules/mocha/bin/mocha.js', ...options, ...(specs.length > 0 ? specs : ['build/js/test/**/*.test.js'])];
+const all = emulate ? 'build/js/test/native/**/*.test.js' : 'build/js/test/**/*.test.js';
+const mocha = ['node_modules/mocha/bin/mocha.js', ...options, ...(specs.length > 0 ? specs : [all])];
 const { status } = spawnSync(process.execPath, mocha, { stdio: 'inherit', env: { ...process.env, ...env } });
 process.exitCode = status ?? 1;

@@ -6,6 +6,8 @@
 #include <chrono>
 
 #include "lab/call.h"
+#include "lab/emulator/emulator.h"
+#include "lab/emulator/machine_code.h"
 #include "lab/limits.h"
 #include "lab/machine.h"
 #include "lab/pieces.h"
@@ -33,7 +35,8 @@ Napi::Value Kernels(const Napi::CallbackInfo& info) {
       entry.Set("name", line.name);
       entry.Set("isa", IsaName(line.isa));
       entry.Set("minRows", static_cast<double>(line.min_rows));
-      entry.Set("supported", IsaSupported(line.isa, HostCpu()));
+      entry.Set("supported", CanRun(line.isa));
+      entry.Set("emulated", IsEmulated(line.isa));
       list.Set(list.Length(), entry);
     }
   }
@@ -70,7 +73,7 @@ std::unique_ptr<Call> MakeCall(const Napi::CallbackInfo& info, Placement placeme
     for (size_t j = 0; j < family->count(); ++j) {
       const KernelLine line = family->line(j);
       if (name != line.name) continue;
-      if (!IsaSupported(line.isa, HostCpu())) {
+      if (!CanRun(line.isa)) {
         Throw(info.Env(), kUnsupportedIsa, name + " needs an instruction set that this CPU lacks");
         return nullptr;
       }
@@ -139,7 +142,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("prepare", Napi::Function::New(env, Prepare));
   exports.Set("compiler", Napi::String::New(env, __VERSION__));
   exports.Set("touch", Napi::Function::New(env, Touch));
+  AddEmulator(env, exports);
   AddLimits(env, exports);
+  AddMachineCode(env, exports);
   AddMachine(env, exports);
   AddPieces(env, exports);
   return exports;

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <thread>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -14,6 +13,7 @@
 #include "lab/loops.h"
 #include "lab/machine.h"
 #include "lab/reader.h"
+#include "lab/threads.h"
 #include "lab/throw.h"
 
 namespace lg::lab {
@@ -28,10 +28,7 @@ constexpr size_t kAheads[] = {0, 256, 512};  // no prefetch is best in near cach
 template <typename Work>
 double SecondsOn(size_t threads, Work work) {
   const auto start = std::chrono::steady_clock::now();
-  std::vector<std::thread> others;
-  for (size_t t = 1; t < threads; ++t) others.emplace_back(work, t);
-  work(0);
-  for (std::thread& other : others) other.join();
+  OnThreads(threads, work);
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 

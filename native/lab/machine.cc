@@ -62,15 +62,6 @@ Napi::Value ReadRaw(const Napi::CallbackInfo& info) {
   return object;
 }
 
-bool IsCompiled(Isa isa) {
-  const Isa* compiled;
-  const size_t count = CompiledIsas(&compiled);
-  for (size_t i = 0; i < count; ++i) {
-    if (compiled[i] == isa) return true;
-  }
-  return false;
-}
-
 // Every instruction set that the project knows: {name, compiled, supported}, for a machine or for this one.
 Napi::Value Isas(const Napi::CallbackInfo& info) {
   const CpuFeatures features = info[0].IsObject() ? FeaturesFrom(info[0].As<Napi::Object>()) : HostCpu();
@@ -106,6 +97,15 @@ CpuFeatures FeaturesFrom(Napi::Object flags) {
   CpuFeatures features;
   for (const Flag& flag : kFlags) features.*flag.member = flags.Get(flag.name).ToBoolean();
   return features;
+}
+
+bool IsCompiled(Isa isa) {
+  const Isa* compiled;
+  const size_t count = CompiledIsas(&compiled);
+  for (size_t i = 0; i < count; ++i) {
+    if (compiled[i] == isa) return true;
+  }
+  return false;
 }
 
 bool IsaFromName(const std::string& name, Isa* isa) {

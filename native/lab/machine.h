@@ -13,6 +13,8 @@ void AddMachine(Napi::Env env, Napi::Object exports);
 
 // Features named by an object's flags; absent ones are false.
 CpuFeatures FeaturesFrom(Napi::Object flags);
+// Whether this binary has kernels of that instruction set.
+bool IsCompiled(Isa isa);
 // False when no instruction set has that name.
 bool IsaFromName(const std::string& name, Isa* isa);
 

@@ -19,7 +19,25 @@ export interface KernelLine {
   readonly name: string;
   readonly isa: string;
   readonly minRows: number;
+  /** Can run in this process, on the CPU or emulated. */
   readonly supported: boolean;
+  readonly emulated: boolean;
+}
+
+/** An instruction as the emulator's decoder took it apart; registers by the numbers of their encodings. */
+export interface DecodedInstruction {
+  readonly name: string;
+  readonly length: number;
+  readonly vectorBytes: number;
+  readonly reg: number;
+  readonly vvvv: number;
+  /** Absent where the operand is in memory. */
+  readonly rm?: number;
+  /** 16: the address of the next instruction; -1: none. */
+  readonly base?: number;
+  readonly index?: number;
+  readonly scale?: number;
+  readonly displacement?: number;
 }
 
 export interface RawCpu {
@@ -67,6 +85,17 @@ export interface KernelLab {
   measurePeak(options: { isa: string; type: PeakLine['type']; threads: number; passes: number }): number;
   /** Bytes per second of the fastest pass; `bytes` are those of all threads together. */
   readBandwidth(options: { bytes: number; threads: number; passes: number }): number;
+  /** Turns the emulator on; the instruction sets that it makes up for on this machine. */
+  emulate(): string[];
+  /** How many instructions were emulated so far. */
+  emulatedInstructions(): number;
+  /** What `code` begins with; undefined for all that the emulator does not know. Only where there is an emulator. */
+  decode?(code: Uint8Array): DecodedInstruction | undefined;
+  /**
+   * Calls the program at the start of `image` as void(memory, thread), on so many threads at once; memory is what lies
+   * behind the code, ends at an inaccessible page, and is returned. Only where there is an emulator.
+   */
+  execute?(options: { image: Uint8Array; bytes: number; codeBytes: number; threads: number }): Uint8Array;
   touch(options: { bytes: number; offset: number; placement: Placement; write?: boolean; sealed?: boolean }): {
     value: number;
     intact: boolean;
@@ -104,3 +133,19 @@ export function labPath(): string {
 }
 
 export const lab = createRequire(path.resolve('package.json'))(labPath()) as KernelLab;
+
+/** LLAMA_GUARD_TEST_EMULATE=1: kernels that this CPU lacks run emulated, as far as the lab's emulator goes. */
+export const emulating = process.env['LLAMA_GUARD_TEST_EMULATE'] === '1';
+
+/** The instruction sets that run emulated in this process. */
+export const emulatedIsas: readonly string[] = emulating ? lab.emulate() : [];
+
+/** What titles end in where that instruction set runs emulated; `npm run test:emulated` looks for it. */
+export function emulationMark(isa: string): string {
+  return emulatedIsas.includes(isa) ? ' (emulated)' : '';
+}
+
+/** Whether kernels of that instruction set can run in this process. */
+export function canRun(isa: string): boolean {
+  return emulatedIsas.includes(isa) || lab.isas().some(({ name, supported }) => name === isa && supported);
+}
