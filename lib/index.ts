@@ -15,7 +15,7 @@
  */
 
 export { LlamaGuard } from './facade/llama-guard.js';
-export type { LoadOptions, ModerateOptions } from './facade/options.js';
+export type { LoadOptions, ModerateOptions, ThresholdOptions } from './facade/options.js';
 export type { GuardInfo, GuardStats, ModerationResult, Timings, Usage } from './facade/result.js';
 export type { CallCounters, Span, SpanListener, SpanName, WorkCounters } from './facade/telemetry.js';
 export { LlamaGuardError } from './errors/index.js';
@@ -23,4 +23,4 @@ export type { ErrorCategory, ErrorCode } from './errors/index.js';
 export type { MessageInput, Role, TextPart } from './prompt/conversation.js';
 export { defaultTaxonomy } from './prompt/taxonomy.js';
 export type { Category } from './prompt/taxonomy.js';
-export type { CategoryResult, LabelProbability } from './scoring/scores.js';
+export type { Action, CategoryResult, LabelProbability } from './scoring/scores.js';

@@ -26,6 +26,7 @@ export interface BulkRun {
 interface Totals {
   judged: number;
   unsafe: number;
+  review: number;
   errors: number;
 }
 
@@ -50,7 +51,7 @@ export function checkInBulk(run: BulkRun): Promise<number> {
 }
 
 async function judgeLines(run: BulkRun, sink: LineSink, signal: AbortSignal): Promise<number> {
-  const totals: Totals = { judged: 0, unsafe: 0, errors: 0 };
+  const totals: Totals = { judged: 0, unsafe: 0, review: 0, errors: 0 };
   const progress = new Progress('check');
   const beginMs = performance.now();
   let index = 0;
@@ -74,7 +75,8 @@ async function judgeLine(run: BulkRun, line: Line, index: number, totals: Totals
     carried = Object.keys(input).length > 0 ? { input } : {};
     const result: ModerationResult = await run.guard.moderate(conversation, run.options);
     totals.judged++;
-    if (result.flagged) totals.unsafe++;
+    if (result.action === 'block') totals.unsafe++;
+    if (result.action === 'review') totals.review++;
     return { index, ...carried, ...withNotice(result) };
   } catch (error) {
     if (!LlamaGuardError.isInstance(error)) throw error;
@@ -109,7 +111,7 @@ function badLine(message: string): LlamaGuardError {
   return new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', message);
 }
 
-function summary({ judged, unsafe, errors }: Totals, beginMs: number): string {
+function summary({ judged, unsafe, review, errors }: Totals, beginMs: number): string {
   const seconds = (performance.now() - beginMs) / 1000;
-  return `${judged} judged, ${unsafe} unsafe, ${errors} errors, ${seconds.toFixed(1)} s`;
+  return `${judged} judged, ${unsafe} unsafe, ${review} to review, ${errors} errors, ${seconds.toFixed(1)} s`;
 }

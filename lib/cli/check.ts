@@ -2,7 +2,7 @@
 // `llama-guard check`: one verdict, or with --input one a line.
 
 import type { LlamaGuard } from '../facade/llama-guard.js';
-import type { ModerateOptions } from '../facade/options.js';
+import type { ModerateOptions, ThresholdOptions } from '../facade/options.js';
 import type { ModerationResult } from '../facade/result.js';
 import type { MessageInput } from '../prompt/conversation.js';
 import type { Category } from '../prompt/taxonomy.js';
@@ -30,7 +30,8 @@ In bulk, each line of --input is {"messages": [...]} or {"text": "..."}; other f
 of --output is one result, in the same order; a line that cannot be judged gives {"index", "error": {"code", "message"}}.
 The output file appears when it is complete.
 
-Exit codes: 0 safe, 1 unsafe, 2 error. In bulk: 0 every line was judged, 2 a line could not be judged or the run failed.
+Exit codes: 0 safe, 1 unsafe, 2 error, 3 to be reviewed. In bulk: 0 every line was judged, 2 a line could not be judged
+or the run failed.
 `;
 
 export const checkCommand: Command = {
@@ -44,6 +45,7 @@ export const checkCommand: Command = {
     input: { type: 'string', value: 'FILE', help: 'Judge every line of this JSONL file; "-" = standard input.' },
     output: { type: 'string', value: 'FILE', help: 'Write the results of --input here. Default: standard output.' },
     threshold: { type: 'string', value: 'P', help: 'P(unsafe) from which on a message is unsafe. Default 0.5.' },
+    review: { type: 'string', value: 'P', help: 'P(unsafe) from which on a person should look; at most --threshold.' },
     exclude: { type: 'string', value: 'CODES', help: 'Categories to leave out, e.g. S5,S8.' },
     categories: {
       type: 'string',
@@ -79,27 +81,33 @@ async function checkOne(
   const result = await guard.moderate(conversation, options);
   process.stdout.write(json ? `${JSON.stringify(withNotice(result))}\n` : resultText(result));
   if (result.demo && !json) process.stderr.write(`${demoNotice}\n`);
-  return result.flagged ? exitCodes.unsafe : exitCodes.ok;
+  return { allow: exitCodes.ok, review: exitCodes.review, block: exitCodes.unsafe }[result.action];
 }
 
 function resultText(result: ModerationResult): string {
   const judged = result.role === 'user' ? 'user' : 'agent';
-  const lines = [`${result.verdict}${result.demo ? ' (demo model)' : ''}`, `P(unsafe)   ${result.score.toFixed(4)}`];
-  if (result.flagged) lines.push(`categories  ${formatCategories(result)}`);
+  const verdict = result.action === 'review' ? 'review' : result.verdict;
+  const lines = [`${verdict}${result.demo ? ' (demo model)' : ''}`, `P(unsafe)   ${result.score.toFixed(4)}`];
+  if (result.action !== 'allow') lines.push(`categories  ${formatCategories(result)}`);
   lines.push(`judged      the last ${judged} message, ${result.usage.promptTokens} tokens`);
   lines.push(`time        ${formatMs(result.timings.totalMs)}`, '');
   return lines.join('\n');
 }
 
 async function moderateOptions(values: OptionValues): Promise<ModerateOptions> {
-  const threshold = numberOption(values, 'threshold');
   const exclude = stringOption(values, 'exclude');
   const categories = stringOption(values, 'categories');
   return {
-    ...(threshold === undefined ? {} : { threshold }),
+    thresholds: thresholds(values),
     ...(exclude === undefined ? {} : { exclude: exclude.split(',').map((code) => code.trim()) }),
     ...(categories === undefined ? {} : { categories: await readCategories(categories) }),
   };
+}
+
+function thresholds(values: OptionValues): ThresholdOptions {
+  const block = numberOption(values, 'threshold');
+  const review = numberOption(values, 'review');
+  return { ...(block === undefined ? {} : { block }), ...(review === undefined ? {} : { review }) };
 }
 
 async function readCategories(file: string): Promise<readonly Category[]> {

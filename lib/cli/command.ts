@@ -28,7 +28,7 @@ export interface Command {
   readonly run: (values: OptionValues, positionals: readonly string[]) => Promise<number>;
 }
 
-export const exitCodes = { ok: 0, unsafe: 1, error: 2 } as const;
+export const exitCodes = { ok: 0, unsafe: 1, error: 2, review: 3 } as const;
 
 const helpOption: OptionSpec = { type: 'boolean', help: 'Print this help and exit.' };
 

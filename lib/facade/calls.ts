@@ -51,7 +51,7 @@ export class Calls {
           const judgement = await this.judge.judge(call, control.signal);
           const { prefillMs, decodeMs } = judgement;
           const timings = { tokenizeMs: queuedMs - beginMs, queueMs: startMs - queuedMs, prefillMs, decodeMs };
-          return this.#result(call, judgement, { ...timings, totalMs: performance.now() - beginMs }, settings.labels);
+          return this.#result(call, judgement, { ...timings, totalMs: performance.now() - beginMs }, settings);
         });
       } finally {
         control.end();
@@ -76,15 +76,16 @@ export class Calls {
     }
   }
 
-  #result(call: PreparedCall, { verdict, usage }: Judgement, timings: Timings, withLabels: boolean): ModerationResult {
-    const { labelProbabilities, ...rest } = verdict;
+  #result(call: PreparedCall, { verdict, usage }: Judgement, timings: Timings, settings: CallSettings): ModerationResult {
+    const { labelLogits, labelProbabilities, ...rest } = verdict;
     return {
       ...rest,
       role: call.role,
       demo: this.judge.demo,
       usage,
       timings,
-      ...(withLabels ? { labels: labelProbabilities } : {}),
+      ...(settings.labels ? { labels: labelProbabilities } : {}),
+      ...(settings.logits ? { logits: labelLogits } : {}),
     };
   }
 }

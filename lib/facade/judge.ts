@@ -2,6 +2,7 @@
 // From a prepared prompt to a verdict: leases the policy's keys and values, and asks for the forward passes that the
 // verdict decoder wants. Any number of judgements may run at once. Owns the model, the passes and the prefix cache.
 
+import { LlamaGuardError } from '../errors/index.js';
 import { PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { Container } from '../loading/container.js';
 import type { NativeAddon, NativeModel, NativeSequence } from '../native/addon.js';
@@ -80,8 +81,19 @@ export class Judge {
   }
 
   /** Checks and tokenizes a call; throws as `prepareCall` does. */
-  prepare(input: string | readonly MessageInput[], settings: Pick<CallSettings, 'policy' | 'threshold'>): PreparedCall {
+  prepare(input: string | readonly MessageInput[], settings: Pick<CallSettings, 'policy' | 'thresholds'>): PreparedCall {
     return prepareCall(this.#container, input, settings);
+  }
+
+  /** @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} not as many 32-bit floats as the head has rows */
+  scatterLogits(logits: unknown): Float32Array {
+    const { labels, config } = this.#container;
+    if (logits instanceof Float32Array && logits.length === labels.size) return labels.scatter(logits, config.dims.vocabSize);
+    const found = logits instanceof Float32Array ? `${logits.length} values` : typeof logits;
+    throw new LlamaGuardError(
+      'ERR_LLAMA_GUARD_INVALID_ARGUMENT',
+      `Expected the logits of a result, a Float32Array of ${labels.size} values, found ${found}`,
+    );
   }
 
   /** Tokens that a call appends of its own. */
@@ -119,7 +131,7 @@ export class Judge {
   ): Promise<Judgement> {
     const { labels } = this.#container;
     const softmax = this.#addon.softmax.bind(this.#addon);
-    const decoder = new VerdictDecoder(labels, namedCategories(call), { threshold: call.threshold, softmax });
+    const decoder = new VerdictDecoder(labels, namedCategories(call), { thresholds: call.thresholds, softmax });
     const prompt = Uint32Array.from([...call.prefix, ...call.rest]);
     const first = decoder.next();
     const kept = keepStart(session, prompt, first?.tokens.length ?? 0, first?.logits ?? 1);
@@ -165,7 +177,7 @@ export class Judge {
     return {
       promptTokens: prompt.length,
       cachedTokens,
-      completionTokens: verdict.flagged ? 1 + list : 1,
+      completionTokens: listed > 0 ? 1 + list : 1,
       passes,
     };
   }

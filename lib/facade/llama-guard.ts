@@ -85,6 +85,18 @@ export class LlamaGuard {
   }
 
   /**
+   * The logits of a result as a head with a row for every token would give them.
+   *
+   * @param logits `logits` of a result: one for every label of `info.labels`
+   * @returns logits by token id, [info.dims.vocabSize]; -Infinity for tokens that the head has no row for
+   * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} not a Float32Array of that length
+   */
+  scatterLogits(logits: Float32Array): Float32Array {
+    this.#calls.assertOpen();
+    return this.#calls.judge.scatterLogits(logits);
+  }
+
+  /**
    * Frees the model: waits for the calls that run, refuses the ones that wait and all later ones with
    * ERR_LLAMA_GUARD_DISPOSED. Idempotent.
    */

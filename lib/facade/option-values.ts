@@ -19,6 +19,12 @@ export function integer(name: string, value: unknown, max: number, min = 0): num
   return value;
 }
 
+/** A probability above 0. */
+export function probability(name: string, value: unknown): number | undefined {
+  if (value === undefined || (typeof value === 'number' && value > 0 && value <= 1)) return value;
+  throw invalid(`${name} must be a number above 0 and at most 1`, value);
+}
+
 /** An option that is one of some words. */
 export function choice<T extends string>(name: string, value: unknown, words: readonly T[], byDefault: T): T {
   if (value === undefined) return byDefault;
@@ -33,14 +39,14 @@ export function callback<T>(name: string, value: unknown): T | undefined {
   throw invalid(`${name} must be a function`, value);
 }
 
-/** The options of a call, none of which has a name that is not in `names`. */
-export function record(call: string, options: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
+/** The options of something, such as `load()`, none of which has a name that is not in `names`. */
+export function record(what: string, options: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
   if (options === undefined) return {};
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalid(`The options of ${call}() must be an object`, options);
+    throw invalid(`The options of ${what} must be an object`, options);
   }
   for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw invalid(`${call}() has the options ${names.join(', ')}`, name);
+    if (!names.includes(name)) throw invalid(`${what} has the options ${names.join(', ')}`, name);
   }
   return options as Record<string, unknown>;
 }

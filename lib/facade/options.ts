@@ -6,9 +6,10 @@ import type { PrefixCacheLimits } from '../kv-cache/prefix-cache.js';
 import type { EngineOptions } from '../native/addon.js';
 import type { Category } from '../prompt/taxonomy.js';
 import type { PolicyRequest } from '../prompt/policy.js';
+import type { Thresholds } from '../scoring/scores.js';
 import type { CallLimits } from '../scheduling/call-control.js';
 import { embeddedModel } from './embedded-model.js';
-import { callback, flag, integer, invalid, record } from './option-values.js';
+import { callback, flag, integer, invalid, probability, record } from './option-values.js';
 import type { SpanListener } from './telemetry.js';
 
 /** Options of `LlamaGuard.load`. */
@@ -33,16 +34,28 @@ export interface LoadOptions {
 export interface ModerateOptions {
   /** P(unsafe) from which on a message is flagged: above 0, at most 1. Default 0.5. */
   readonly threshold?: number;
+  /** Two thresholds in place of `threshold`. */
+  readonly thresholds?: ThresholdOptions;
   /** Replaces the model's categories. Codes must be ones that the model can say. */
   readonly categories?: readonly Category[];
   /** Codes of categories to leave out of the policy. */
   readonly exclude?: readonly string[];
   /** Adds `labels`, the softmax over all label rows at the verdict position. Default false. */
   readonly labels?: boolean;
+  /** Adds `logits`, the raw logits of all label rows at the verdict position. Default false. */
+  readonly logits?: boolean;
   /** Ends the call: it rejects at once with ERR_LLAMA_GUARD_ABORTED. */
   readonly signal?: AbortSignal;
   /** Milliseconds after which the call rejects with ERR_LLAMA_GUARD_DEADLINE, waiting included. Default: none. */
   readonly timeoutMs?: number;
+}
+
+/** P(unsafe) from which on an action follows, with 0 < review <= block <= 1. */
+export interface ThresholdOptions {
+  /** From here on a person should look. Default: the same as `block`. */
+  readonly review?: number;
+  /** From here on the message is flagged. Default 0.5. */
+  readonly block?: number;
 }
 
 /** Environment variables. */
@@ -58,9 +71,10 @@ export interface EngineSettings {
 
 /** `ModerateOptions` with every default applied. */
 export interface CallSettings extends CallLimits {
-  readonly threshold: number;
+  readonly thresholds: Thresholds;
   readonly policy: PolicyRequest;
   readonly labels: boolean;
+  readonly logits: boolean;
 }
 
 export const defaultThreshold = 0.5;
@@ -81,10 +95,10 @@ export function modelFolder(path: unknown, env: Environment): string {
 }
 
 const loadOptionNames = ['threads', 'isa', 'policyCacheEntries', 'policyCacheBytes', 'cache', 'maxQueue', 'onSpan'];
-const callOptionNames = ['threshold', 'categories', 'exclude', 'labels', 'signal', 'timeoutMs'];
+const callOptionNames = ['threshold', 'thresholds', 'categories', 'exclude', 'labels', 'logits', 'signal', 'timeoutMs'];
 
 export function loadSettings(options: unknown, env: Environment): EngineSettings {
-  const given = record('load', options, loadOptionNames);
+  const given = record('load()', options, loadOptionNames);
   const onSpan = callback<SpanListener>('onSpan', given['onSpan']);
   return {
     engine: { threads: threads(given['threads'], env), isa: isaName(given['isa'], env) },
@@ -95,16 +109,14 @@ export function loadSettings(options: unknown, env: Environment): EngineSettings
 }
 
 export function callSettings(options: unknown): CallSettings {
-  const given = record('moderate', options, callOptionNames);
-  const { threshold = defaultThreshold, categories, exclude } = given;
-  if (typeof threshold !== 'number' || !(threshold > 0 && threshold <= 1)) {
-    throw invalid('threshold must be a number above 0 and at most 1', threshold);
-  }
+  const given = record('moderate()', options, callOptionNames);
+  const { categories, exclude } = given;
   const signal = abortSignal(given['signal']);
   const timeoutMs = integer('timeoutMs', given['timeoutMs'], longestTimeoutMs);
   return {
-    threshold,
+    thresholds: thresholds(given['threshold'], given['thresholds']),
     labels: flag('labels', given['labels'], false),
+    logits: flag('logits', given['logits'], false),
     // resolvePolicy checks the form of both.
     policy: {
       ...(categories === undefined ? {} : { categories: categories as readonly Category[] }),
@@ -113,6 +125,19 @@ export function callSettings(options: unknown): CallSettings {
     ...(signal === undefined ? {} : { signal }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
+}
+
+function thresholds(single: unknown, both: unknown): Thresholds {
+  if (both === undefined) {
+    const block = probability('threshold', single) ?? defaultThreshold;
+    return { review: block, block };
+  }
+  if (single !== undefined) throw invalid('moderate() takes threshold or thresholds', 'both');
+  const given = record('thresholds', both, ['review', 'block']);
+  const block = probability('thresholds.block', given['block']) ?? defaultThreshold;
+  const review = probability('thresholds.review', given['review']) ?? block;
+  if (review > block) throw invalid(`thresholds.review must be at most thresholds.block, which is ${block}`, review);
+  return { review, block };
 }
 
 function cacheLimits(given: Readonly<Record<string, unknown>>): PrefixCacheLimits {

@@ -7,13 +7,14 @@ import { type MessageInput, normalizeConversation, type Role } from '../prompt/c
 import { encodeParts } from '../prompt/encode.js';
 import { type Policy, resolvePolicy } from '../prompt/policy.js';
 import { type PromptPart, renderPrompt } from '../prompt/render.js';
+import type { Thresholds } from '../scoring/scores.js';
 import type { CallSettings } from './options.js';
 
 /** A call that only waits for its forward passes. */
 export interface PreparedCall {
   readonly role: Role;
   readonly policy: Policy;
-  readonly threshold: number;
+  readonly thresholds: Thresholds;
   /** The policy: the same for every call with this policy and judged role. */
   readonly prefix: Uint32Array;
   readonly rest: Uint32Array;
@@ -28,7 +29,7 @@ export interface PreparedCall {
 export function prepareCall(
   container: Container,
   input: string | readonly MessageInput[],
-  settings: Pick<CallSettings, 'policy' | 'threshold'>,
+  settings: Pick<CallSettings, 'policy' | 'thresholds'>,
 ): PreparedCall {
   const { config, labels, tokenizer } = container;
   const messages = normalizeConversation(input);
@@ -38,7 +39,7 @@ export function prepareCall(
   const call = {
     role,
     policy,
-    threshold: settings.threshold,
+    thresholds: settings.thresholds,
     prefix: encodeParts(prefix, tokenizer),
     rest: encodeParts(rest, tokenizer),
   };

@@ -33,7 +33,7 @@ export interface Timings {
 }
 
 /** One judgement. */
-export interface ModerationResult extends Omit<Verdict, 'labelProbabilities'> {
+export interface ModerationResult extends Omit<Verdict, 'labelLogits' | 'labelProbabilities'> {
   /** Whose message was judged: the role of the last message. */
   readonly role: Role;
   /** The verdict comes from a demonstration model, which must not guard anything real. */
@@ -42,6 +42,8 @@ export interface ModerationResult extends Omit<Verdict, 'labelProbabilities'> {
   readonly timings: Timings;
   /** Softmax over all label rows at the verdict position; only with the option `labels`. */
   readonly labels?: readonly LabelProbability[];
+  /** Raw logits of all label rows at the verdict position, in the order of `info.labels`; only with the option `logits`. */
+  readonly logits?: Float32Array;
 }
 
 /** Counters of a guard. No text, token or category of what was judged is among them. */

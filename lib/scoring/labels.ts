@@ -62,6 +62,13 @@ export class LabelSet {
     return id;
   }
 
+  /** Logits of a head that has a row for every token, [vocabSize]: -Infinity where this one has none. */
+  scatter(logits: Float32Array, vocabSize: number): Float32Array {
+    const full = new Float32Array(vocabSize).fill(-Infinity);
+    for (const [row, id] of this.#ids.entries()) full[id] = logits[row] ?? NaN;
+    return full;
+  }
+
   /** Row of a token id, where the head has one. */
   rowOf(id: number): number | undefined {
     return this.#rowById.get(id);

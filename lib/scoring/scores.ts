@@ -22,9 +22,27 @@ export interface LabelProbability {
   readonly probability: number;
 }
 
+/** What the thresholds make of a score: let the message pass, have a person look at it, or stop it. */
+export type Action = 'allow' | 'review' | 'block';
+
+export interface Thresholds {
+  /** From which P(unsafe) on, inclusive, a person should look: above 0, at most `block`. */
+  readonly review: number;
+  /** From which P(unsafe) on, inclusive, the verdict is unsafe: at most 1. */
+  readonly block: number;
+}
+
+/** @param score a finite number: NaN would compare as one that may pass */
+export function actionOf(score: number, { review, block }: Thresholds): Action {
+  if (score >= block) return 'block';
+  return score >= review ? 'review' : 'allow';
+}
+
 export interface Verdict {
-  /** Whether `score` reaches the threshold. */
+  /** Whether `score` reaches the threshold of `block`. */
   readonly flagged: boolean;
+  /** `block` if and only if `flagged`; `review` where only the lower threshold is reached. */
+  readonly action: Action;
   /** `unsafe` if and only if `flagged`. */
   readonly verdict: 'safe' | 'unsafe';
   /**
@@ -32,14 +50,16 @@ export interface Verdict {
    * and `unsafe` alone, the quantity that float references of the model give as p_unsafe.
    */
   readonly score: number;
-  /** The violated categories, in the order in which the model lists them; empty when safe. */
+  /** The violated categories, in the order in which the model lists them; empty when the action is `allow`. */
   readonly categories: readonly CategoryResult[];
   /**
    * For every category of the policy, the probability that the model lists it, as far as the decoded list shows: a
-   * lower bound, at most `score`. Null when safe: the categories were not asked for.
+   * lower bound, at most `score`. Null when the action is `allow`: the categories were not asked for.
    */
   readonly categoryScores: Readonly<Record<string, number>> | null;
-  /** Softmax over all rows of the head at the verdict position, in row order. */
+  /** Logits of all rows of the head at the verdict position, in row order: [rows]. */
+  readonly labelLogits: Float32Array;
+  /** The softmax of those. */
   readonly labelProbabilities: readonly LabelProbability[];
 }
 

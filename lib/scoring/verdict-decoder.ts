@@ -4,17 +4,17 @@
 //   "\n\n"? ( "safe" end | "unsafe" "\n" "S" number (",S" number)* end )
 //
 // Only words of the grammar are ever chosen, from categories of the policy, none twice: a malformed verdict cannot
-// occur. Forced tokens cost no pass of their own but ride with the next free choice. A safe verdict takes one forward
-// pass, an unsafe one with n categories n + 2; where the policy leaves no choice (its last category, or its only one),
-// the pass that would have made it is not made.
+// occur. Forced tokens cost no pass of their own but ride with the next free choice. A verdict that names no categories
+// takes one forward pass, one with n categories n + 2; where the policy leaves no choice (its last category, or its only
+// one), the pass that would have made it is not made.
 
 import { LlamaGuardError } from '../errors/index.js';
 import type { LabelSet } from './labels.js';
-import { ScoreSheet, type ScoredCategory, type Softmax, type Verdict } from './scores.js';
+import { actionOf, ScoreSheet, type ScoredCategory, type Softmax, type Thresholds, type Verdict } from './scores.js';
 
 export interface DecoderOptions {
-  /** From which P(unsafe) on, inclusive, the verdict is unsafe: above 0, at most 1. Default 0.5. */
-  readonly threshold?: number;
+  /** Categories are named from `review` on. Default: 0.5 for both. */
+  readonly thresholds?: Thresholds;
   readonly softmax: Softmax;
 }
 
@@ -41,7 +41,7 @@ interface Choice extends ScoredCategory {
  */
 export class VerdictDecoder {
   readonly #labels: LabelSet;
-  readonly #threshold: number;
+  readonly #thresholds: Thresholds;
   readonly #softmax: Softmax;
   readonly #listed: Choice[] = [];
   /** Categories that are not listed yet. */
@@ -49,18 +49,18 @@ export class VerdictDecoder {
   #step: DecodeStep | null;
   #read: (logits: Float32Array) => DecodeStep | null = (logits) => this.#readVerdict(logits);
   #sheet: ScoreSheet | undefined;
-  #verdict: Pick<Verdict, 'flagged' | 'score' | 'labelProbabilities'> | undefined;
+  #verdict: Pick<Verdict, 'action' | 'score' | 'labelLogits' | 'labelProbabilities'> | undefined;
 
   /**
    * @param categories the policy's categories
-   * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} the threshold is out of range
+   * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} a threshold is out of range
    * @throws {ERR_LLAMA_GUARD_UNKNOWN_CATEGORY} no category, or one that the head cannot say
    */
   constructor(labels: LabelSet, categories: readonly ScoredCategory[], options: DecoderOptions) {
     this.#labels = labels;
     this.#open = choices(categories, labels);
     this.#softmax = options.softmax;
-    this.#threshold = checkedThreshold(options.threshold ?? 0.5);
+    this.#thresholds = checkedThresholds(options.thresholds ?? { review: 0.5, block: 0.5 });
     const { doubleNewline } = labels;
     this.#step =
       doubleNewline === undefined ? { keep: 0, tokens: [], logits: 1 } : this.#stepOf(0, [doubleNewline], 2);
@@ -95,8 +95,8 @@ export class VerdictDecoder {
     }
     const categoryScores = this.#sheet?.scores() ?? null;
     const categories = this.#listed.map(({ code, name }) => ({ code, name, score: categoryScores?.[code] ?? 0 }));
-    const { flagged, score, labelProbabilities } = this.#verdict;
-    return { flagged, verdict: flagged ? 'unsafe' : 'safe', score, categories, categoryScores, labelProbabilities };
+    const flagged = this.#verdict.action === 'block';
+    return { ...this.#verdict, flagged, verdict: flagged ? 'unsafe' : 'safe', categories, categoryScores };
   }
 
   /** The first pass: after the prompt, and after "\n\n" in case the model begins with it. */
@@ -106,9 +106,10 @@ export class VerdictDecoder {
     const begins = doubleNewline !== undefined && likeliest(first, [safe, unsafe, doubleNewline], itself) === doubleNewline;
     const position = begins ? this.#position(logits, 1) : first;
     const score = this.#odds(position, unsafe, safe);
-    const flagged = score >= this.#threshold;
-    this.#verdict = { flagged, score, labelProbabilities: this.#labelProbabilities(position) };
-    if (!flagged) return null;
+    const action = actionOf(score, this.#thresholds);
+    const labelLogits = position.slice();
+    this.#verdict = { action, score, labelLogits, labelProbabilities: this.#probabilities(labelLogits) };
+    if (action === 'allow') return null;
 
     this.#sheet = new ScoreSheet(score, this.#open.map((choice) => choice.code));
     const [only, second] = this.#open;
@@ -169,8 +170,8 @@ export class VerdictDecoder {
     return probability;
   }
 
-  #labelProbabilities(position: Float32Array): Verdict['labelProbabilities'] {
-    const probabilities = this.#softmax(position.slice());
+  #probabilities(labelLogits: Float32Array): Verdict['labelProbabilities'] {
+    const probabilities = this.#softmax(labelLogits);
     return this.#labels.texts.map((text, row) => ({ text, probability: probabilities[row] ?? 0 }));
   }
 }
@@ -185,10 +186,13 @@ function likeliest<T>(position: Float32Array, candidates: readonly T[], rowOf: (
   });
 }
 
-function checkedThreshold(threshold: number): number {
-  if (typeof threshold === 'number' && threshold > 0 && threshold <= 1) return threshold;
-  const found = typeof threshold === 'number' ? String(threshold) : typeof threshold;
-  throw new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `threshold must be above 0 and at most 1, found ${found}`);
+function checkedThresholds(thresholds: Thresholds): Thresholds {
+  const { review, block } = thresholds;
+  const numbers = [review, block].every((threshold) => typeof threshold === 'number');
+  if (numbers && review > 0 && review <= block && block <= 1) return thresholds;
+  const expected = 'thresholds must be numbers with 0 < review <= block <= 1';
+  const found = numbers ? `${review} and ${block}` : `${typeof review} and ${typeof block}`;
+  throw new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `${expected}, found ${found}`);
 }
 
 function choices(categories: readonly ScoredCategory[], labels: LabelSet): readonly Choice[] {

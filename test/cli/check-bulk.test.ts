@@ -41,7 +41,7 @@ describe('llama-guard check --input', function () {
     const { code, stdout, stderr } = await runCli(['check', '--input', at('in.jsonl'), '--output', at('out.jsonl')]);
     expect(code).to.equal(0);
     expect(stdout).to.equal('');
-    expect(stderr).to.match(/^30 judged, \d+ unsafe, 0 errors/).and.to.contain('Demo model');
+    expect(stderr).to.match(/^30 judged, \d+ unsafe, 0 to review, 0 errors/).and.to.contain('Demo model');
     const results = parseLines(readFileSync(at('out.jsonl'), 'utf8'));
     expect(results.map(({ index }) => index)).to.deep.equal(lines.map((_, i) => i));
     expect(results.map(({ input }) => input)).to.deep.equal(lines.map((_, i) => ({ id: `line ${i}` })));

@@ -49,6 +49,12 @@ describe('llama-guard check', function () {
     expect(unsafe.stdout).to.match(/^unsafe \(demo model\)\nP\(unsafe\)/).and.to.match(/^categories +S\d+ /m);
   });
 
+  it('exits with 3 for a score between the two thresholds, and names categories', async () => {
+    const { code, stdout } = await runCli(['check', 'hello', '--review', '1e-30', ...alwaysSafe]);
+    expect(code).to.equal(3);
+    expect(stdout).to.match(/^review \(demo model\)\nP\(unsafe\)/).and.to.match(/^categories +S\d+ /m);
+  });
+
   it('says with every verdict that the model is a demo', async () => {
     const { stderr } = await runCli(['check', 'hello', ...alwaysSafe]);
     expect(stderr).to.match(/Demo model: .* must not guard anything real/);
@@ -113,6 +119,7 @@ describe('llama-guard check', function () {
     ['a conversation that is no JSON', ['check', '[{"role": oops'], /not valid JSON/],
     ['an unknown category', ['check', 'x', '--exclude', 'S99'], /ERR_LLAMA_GUARD_UNKNOWN_CATEGORY/],
     ['a threshold out of range', ['check', 'x', '--threshold', '1.5'], /ERR_LLAMA_GUARD_INVALID_ARGUMENT.*threshold/],
+    ['a threshold of review above the other', ['check', 'x', '--review', '0.6'], /INVALID_ARGUMENT.*review.*0\.5/],
     ['a model that is not there', ['check', 'x', '--model', '/nowhere'], /ERR_LLAMA_GUARD_MODEL_NOT_FOUND.*\/nowhere/],
     ['an unknown instruction set', ['check', 'x', '--isa', 'sse9'], /ERR_LLAMA_GUARD_UNKNOWN_ISA/],
     ['a text beyond the context', ['check', 'word '.repeat(5000)], /ERR_LLAMA_GUARD_CONTEXT_OVERFLOW.*2048/],

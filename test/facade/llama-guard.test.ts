@@ -81,6 +81,40 @@ describe('LlamaGuard', () => {
       await guard.dispose();
     });
 
+    it('says what the two thresholds make of a score, and names categories for a review', async () => {
+      // speaks() gives P(unsafe) = e / (1 + e) = 0.731 for a list.
+      const { guard } = await fakeGuard({ logitsAfter: speaks(['S9', 'S1']) });
+      const judged = async (options: ModerateOptions): Promise<unknown> => {
+        const { action, flagged, verdict, categories, usage } = await guard.moderate('a', options);
+        return [action, flagged, verdict, categories.map(({ code }) => code).join(), usage.completionTokens];
+      };
+      expect(await judged({})).to.deep.equal(['block', true, 'unsafe', 'S9,S1', 6]);
+      expect(await judged({ threshold: 0.8 })).to.deep.equal(['allow', false, 'safe', '', 1]);
+      expect(await judged({ thresholds: { block: 0.8 } })).to.deep.equal(['allow', false, 'safe', '', 1]);
+      expect(await judged({ thresholds: { review: 0.7, block: 0.8 } })).to.deep.equal(['review', false, 'safe', 'S9,S1', 6]);
+      expect(await judged({ thresholds: { review: 0.2 } })).to.deep.equal(['block', true, 'unsafe', 'S9,S1', 6]);
+      expect(guard.stats()).to.include({ verdicts: 5, flagged: 2 });
+      await guard.dispose();
+    });
+
+    it('adds the raw logits on request, and spreads them over the vocabulary', async () => {
+      const logitsAfter = (): Float32Array => Float32Array.from(demoConfig.labels, (_, row) => 20 - row);
+      const { guard } = await fakeGuard({ logitsAfter });
+      expect(await guard.moderate('a')).not.to.have.property('logits');
+      const { logits = new Float32Array() } = await guard.moderate('a', { logits: true });
+      expect([...logits]).to.deep.equal(demoConfig.labels.map((_, row) => 20 - row));
+      const full = guard.scatterLogits(logits);
+      expect(full).to.have.lengthOf(guard.info.dims.vocabSize);
+      const finite = [...full.entries()].filter(([, logit]) => logit !== -Infinity);
+      expect(new Map(finite)).to.deep.equal(new Map(demoConfig.labels.map(({ id }, row) => [id, 20 - row])));
+      for (const wrong of [undefined, [...logits], logits.subarray(1), new Float64Array(logits)]) {
+        const error = expect(() => guard.scatterLogits(wrong as Float32Array)).to.throw(LlamaGuardError);
+        error.with.property('code', 'ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+      }
+      await guard.dispose();
+      expect(() => guard.scatterLogits(logits)).to.throw().with.property('code', 'ERR_LLAMA_GUARD_DISPOSED');
+    });
+
     it('measures times that add up', async () => {
       const { guard } = await fakeGuard();
       const { timings } = await guard.moderate('a');

@@ -91,8 +91,35 @@ describe('options', () => {
     });
   }
 
-  it('refuse labels that are no boolean', () => {
+  it('give one threshold or two', () => {
+    const given = (options: unknown): unknown => callSettings(options).thresholds;
+    expect(given({})).to.deep.equal({ review: 0.5, block: 0.5 });
+    expect(given({ threshold: 0.3 })).to.deep.equal({ review: 0.3, block: 0.3 });
+    expect(given({ thresholds: {} })).to.deep.equal({ review: 0.5, block: 0.5 });
+    expect(given({ thresholds: { block: 0.9 } })).to.deep.equal({ review: 0.9, block: 0.9 });
+    expect(given({ thresholds: { review: 0.1 } })).to.deep.equal({ review: 0.1, block: 0.5 });
+    expect(given({ thresholds: { review: 0.9, block: 0.9 } })).to.deep.equal({ review: 0.9, block: 0.9 });
+  });
+
+  const wrongThresholds: readonly (readonly [unknown, RegExp])[] = [
+    [{ threshold: 0.5, thresholds: {} }, /threshold or thresholds, found "both"/],
+    [{ thresholds: 0.5 }, /options of thresholds must be an object, found 0.5/],
+    [{ thresholds: { blok: 0.5 } }, /thresholds has the options review, block, found "blok"/],
+    [{ thresholds: { block: 1.5 } }, /thresholds.block must be a number above 0 and at most 1, found 1.5/],
+    [{ thresholds: { review: 0 } }, /thresholds.review must be a number above 0/],
+    [{ thresholds: { review: 0.6 } }, /thresholds.review must be at most thresholds.block, which is 0.5, found 0.6/],
+  ];
+  for (const [options, message] of wrongThresholds) {
+    it(`refuse ${JSON.stringify(options)}`, () => {
+      const error = refusal(() => callSettings(options));
+      expect(error.code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+      expect(error.message).to.match(message);
+    });
+  }
+
+  it('refuse labels and logits that are no boolean', () => {
     expect(refusal(() => callSettings({ labels: 'yes' })).message).to.contain('labels');
+    expect(refusal(() => callSettings({ logits: 1 })).message).to.contain('logits');
   });
 
   it('find the model folder: argument, environment, embedded', () => {

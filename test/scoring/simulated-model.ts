@@ -39,12 +39,13 @@ export interface Setup {
   readonly texts: readonly string[];
   readonly categories: readonly ScoredCategory[];
   readonly threshold?: number;
+  readonly review?: number;
 }
 
 /** Runs a decoder as the engine would: feeds what it asks for, drops what it does not keep. */
-export function decode(model: Model, { texts, categories, threshold }: Setup): Decoded {
+export function decode(model: Model, { texts, categories, threshold = 0.5, review = threshold }: Setup): Decoded {
   const labels = new LabelSet(labelsOf(texts));
-  const decoder = new VerdictDecoder(labels, categories, { softmax, ...(threshold !== undefined && { threshold }) });
+  const decoder = new VerdictDecoder(labels, categories, { softmax, thresholds: { review, block: threshold } });
   const kept: string[] = [];
   let fed: string[] = [];
   let passes = 0;

@@ -106,6 +106,18 @@ describe('VerdictDecoder', () => {
     expect([verdictAt(score), verdictAt(score * 1.0001), verdictAt(1e-9), verdictAt(1)]).to.deep.equal(['unsafe', 'safe', 'unsafe', 'safe']);
   });
 
+  it('names the categories from the lower threshold on, and flags from the higher one on', () => {
+    const model = scripted({ '': ['safe'], 'unsafe\nS': ['1'], 'unsafe\nS1': ['<|eot_id|>'] });
+    const { score } = decode(model, full).verdict;
+    const at = (review: number, block: number): unknown => {
+      const { verdict, passes } = decode(model, { ...full, review, threshold: block });
+      return [verdict.action, verdict.flagged, verdict.verdict, codesOf(verdict), verdict.categoryScores === null, passes];
+    };
+    expect(at(score, score)).to.deep.equal(['block', true, 'unsafe', ['S1'], false, 3]);
+    expect(at(score, 1)).to.deep.equal(['review', false, 'safe', ['S1'], false, 3]);
+    expect(at(score * 1.0001, 1)).to.deep.equal(['allow', false, 'safe', [], true, 1]);
+  });
+
   it('gives the softmax over all rows at the verdict position', () => {
     const { verdict } = decode(scripted({ '': ['\n\n'], '\n\n': ['safe', '7'] }), full);
     const total = 2 * Math.exp(5) + 18;
@@ -201,10 +213,14 @@ describe('VerdictDecoder', () => {
   for (const threshold of [0, -0.1, 1.0001, NaN, Infinity, '0.5']) {
     it(`rejects a threshold of ${typeof threshold} ${threshold}`, () => {
       expect(() => decode(scripted({}), { ...full, threshold: threshold as number }))
-        .to.throw(/threshold must be above 0/)
+        .to.throw(/0 < review <= block <= 1/)
         .with.property('code', 'ERR_LLAMA_GUARD_INVALID_ARGUMENT');
     });
   }
+
+  it('rejects a threshold of review above that of block', () => {
+    expect(() => decode(scripted({}), { ...full, review: 0.6, threshold: 0.5 })).to.throw(/found 0.6 and 0.5/);
+  });
 
   it('rejects an empty policy and a category that the head cannot say', () => {
     for (const categories of [[], categoriesOf('S1', 'S14')]) {
