@@ -35,7 +35,7 @@ bool WaitAwake(const Ready& ready) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(size_t threads) {
+ThreadPool::ThreadPool(size_t threads) : shares_(new Share[threads]) {
   for (size_t i = 1; i < threads; ++i) {
     auto worker = std::make_unique<Worker>(Worker{this, i, {}});
     if (pthread_create(&worker->handle, nullptr, &ThreadPool::Main, worker.get()) != 0) break;
@@ -78,7 +78,10 @@ void* ThreadPool::Main(void* argument) {
 }
 
 void ThreadPool::Work(size_t thread) {
-  for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) task_(context_, i, thread);
+  for (size_t i = 0; i < threads(); ++i) {
+    Share& share = shares_[(thread + i) % threads()];
+    for (size_t task = share.next.fetch_add(1); task < share.end; task = share.next.fetch_add(1)) task_(context_, task, thread);
+  }
 }
 
 void ThreadPool::RunErased(size_t count, Erased task, const void* context) {
@@ -88,8 +91,10 @@ void ThreadPool::RunErased(size_t count, Erased task, const void* context) {
   }
   task_ = task;
   context_ = context;
-  count_ = count;
-  next_.store(0);
+  for (size_t i = 0; i < threads(); ++i) {
+    shares_[i].next.store(count * i / threads());
+    shares_[i].end = count * (i + 1) / threads();
+  }
   active_.store(workers_.size());
   run_.fetch_add(1);
   if (parked_.load() > 0) {

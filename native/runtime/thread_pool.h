@@ -26,8 +26,9 @@ class ThreadPool {
 
   size_t threads() const { return workers_.size() + 1; }
 
-  // Calls task(index, thread) for index 0 .. count - 1, thread < threads(), and returns when all are done. Tasks are
-  // claimed one by one, in ascending order, so that a slow core holds up no more than the task it has.
+  // Calls task(index, thread) for index 0 .. count - 1, thread < threads(), and returns when all are done. A thread claims
+  // tasks one by one: first those of its own run of neighbours, ascending, so that what they read is one stream; then those
+  // that are left of the others', so that a slow core holds up no more than the task it has.
   template <typename Task>
   void Run(size_t count, const Task& task) {
     RunErased(count, [](const void* context, size_t index, size_t thread) {
@@ -37,6 +38,10 @@ class ThreadPool {
 
  private:
   using Erased = void (*)(const void* context, size_t index, size_t thread);
+  struct alignas(64) Share {
+    std::atomic<size_t> next;  // the next task to claim
+    size_t end;
+  };
   struct Worker {
     ThreadPool* pool;
     size_t index;
@@ -55,8 +60,7 @@ class ThreadPool {
   // The current run. Written by the caller before `run_` moves on, read by workers after they have seen it move.
   Erased task_ = nullptr;
   const void* context_ = nullptr;
-  size_t count_ = 0;
-  alignas(64) std::atomic<size_t> next_{0};      // the next task to claim
+  const std::unique_ptr<Share[]> shares_;        // [threads]
   alignas(64) std::atomic<uint32_t> run_{0};     // number of the current run
   alignas(64) std::atomic<size_t> active_{0};    // workers that have not finished the current run
   std::atomic<size_t> parked_{0};                // workers asleep on start_
