@@ -18,6 +18,8 @@ export { LlamaGuard } from './facade/llama-guard.js';
 export type { LoadOptions, ModerateOptions, ThresholdOptions } from './facade/options.js';
 export type { GuardInfo, GuardStats, ModerationResult, Timings, Usage } from './facade/result.js';
 export type { CallCounters, Span, SpanListener, SpanName, WorkCounters } from './facade/telemetry.js';
+export type { ModerationStream, StreamReport } from './facade/streaming/moderation-stream.js';
+export type { StreamCheck, StreamMode, StreamOptions, ViolationAction } from './facade/streaming/stream-options.js';
 export { LlamaGuardError } from './errors/index.js';
 export type { ErrorCategory, ErrorCode } from './errors/index.js';
 export type { MessageInput, Role, TextPart } from './prompt/conversation.js';

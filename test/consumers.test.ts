@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The package as other projects see it: its types from ESM and from CommonJS, without node's own types, and the examples.
+// The package as other projects see it: its types from ESM and from CommonJS, beside node's own types, and the examples.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ function typeCheck(folder: string, args: readonly string[]): void {
 }
 
 const use = `
-export async function judge(text: string): Promise<string[]> {
+export async function judge(text: string, source: ReadableStream<string>): Promise<string[]> {
   const messages: MessageInput[] = [{ role: 'user', content: text }];
   const guard: LlamaGuard = await LlamaGuard.load('model', { threads: 1 });
   try {
@@ -29,6 +29,7 @@ export async function judge(text: string): Promise<string[]> {
     await guard.moderate(text, { treshold: 0.3 });
     // @ts-expect-error verdicts are safe and unsafe
     if (result.verdict === 'fine') return [];
+    for await (const part of source.pipeThrough(guard.stream({ messages, mode: 'window' }))) console.log(part.length);
     return result.flagged ? result.categories.map(({ code, score }) => code + score.toFixed(2)) : [];
   } catch (error) {
     if (LlamaGuardError.isInstance(error) && error.code === 'ERR_LLAMA_GUARD_CONTEXT_OVERFLOW') return [error.message];
@@ -48,15 +49,17 @@ describe('a project that uses the package', function () {
   before(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'lg-consumer-'));
     mkdirSync(path.join(folder, 'node_modules'));
+    mkdirSync(path.join(folder, 'node_modules', '@types'));
     symlinkSync(process.cwd(), path.join(folder, 'node_modules', 'llama-guard-int4'), 'dir');
+    symlinkSync(path.resolve('node_modules/@types/node'), path.join(folder, 'node_modules', '@types', 'node'), 'dir');
   });
 
   after(() => rmSync(folder, { recursive: true }));
 
   for (const file of ['consumer.mts', 'consumer.cts']) {
     it(`gets types in ${file}`, () => {
-      writeFileSync(path.join(folder, file), `import { ${names}\n${use}`);
-      const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', target: 'es2022', lib, types: [] };
+      writeFileSync(path.join(folder, file), `import { ReadableStream } from 'node:stream/web';\nimport { ${names}\n${use}`);
+      const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', target: 'es2022', lib, types: ['node'] };
       writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }));
       typeCheck(folder, ['-p', 'tsconfig.json']);
     });

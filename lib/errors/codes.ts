@@ -2,7 +2,7 @@
 // The one table of error codes. docs/errors.md and the codes that native/ returns are compared with it by tests.
 
 /** What kind of mistake an error is; decides its class. */
-export type ErrorCategory = 'usage' | 'load' | 'format' | 'runtime' | 'disposed' | 'overloaded';
+export type ErrorCategory = 'usage' | 'load' | 'format' | 'runtime' | 'disposed' | 'overloaded' | 'verdict';
 
 export interface ErrorEntry {
   readonly category: ErrorCategory;
@@ -122,6 +122,11 @@ export const errorTable = {
     category: 'runtime',
     when: 'The verdict was not there when the timeout of the call had passed.',
     hint: 'Allow more time, send fewer calls at once, or treat the message as not judged.',
+  },
+  ERR_LLAMA_GUARD_UNSAFE: {
+    category: 'verdict',
+    when: 'A guarded stream was ended because a check found its text unsafe.',
+    hint: 'The cause of this error is the check, with its verdict.',
   },
   ERR_LLAMA_GUARD_OVERLOADED: {
     category: 'overloaded',

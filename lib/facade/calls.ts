@@ -3,16 +3,29 @@
 
 import { LlamaGuardError } from '../errors/index.js';
 import type { MessageInput } from '../prompt/conversation.js';
-import { Admission } from '../scheduling/admission.js';
+import { Admission, type Demand } from '../scheduling/admission.js';
 import { CallControl } from '../scheduling/call-control.js';
+import type { GrowingPrompt } from './growing-prompt.js';
 import type { Judge, Judgement } from './judge.js';
 import type { CallSettings } from './options.js';
 import type { PreparedCall } from './prompts.js';
 import type { GuardStats, ModerationResult, Timings } from './result.js';
+import { CheckSession } from './streaming/check-session.js';
+import { ModerationStream } from './streaming/moderation-stream.js';
+import type { StreamSettings } from './streaming/stream-options.js';
+
+/** How a call differs from one that stands alone. */
+export interface CallKind {
+  /** Part of a batch or stream that bounds itself: not refused for a full queue. */
+  readonly bulk?: boolean;
+  /** The prompt continues the one that was judged before. */
+  readonly growing?: GrowingPrompt;
+}
 
 export class Calls {
   readonly judge: Judge;
   readonly #admission: Admission;
+  readonly #streams = new Set<ModerationStream>();
 
   constructor(judge: Judge) {
     this.judge = judge;
@@ -34,8 +47,11 @@ export class Calls {
     this.#admission.assertOpen();
   }
 
-  /** @param bulk part of a batch that bounds itself: not refused for a full queue */
-  moderate(input: string | readonly MessageInput[], settings: CallSettings, bulk = false): Promise<ModerationResult> {
+  moderate(
+    input: string | readonly MessageInput[],
+    settings: CallSettings,
+    { bulk = false, growing }: CallKind = {},
+  ): Promise<ModerationResult> {
     return this.judge.telemetry.count(async () => {
       this.assertOpen();
       const beginMs = performance.now();
@@ -45,10 +61,11 @@ export class Calls {
         const call = this.judge.prepare(input, settings);
         const queuedMs = performance.now();
         this.judge.telemetry.span('tokenize', beginMs, queuedMs);
-        return await this.#admitted(call, bulk, control.signal, async () => {
+        const tokens = (growing ?? this.judge).ownTokens(call);
+        return await this.#admitted({ tokens, bulk }, control.signal, async () => {
           const startMs = performance.now();
           this.judge.telemetry.waited(queuedMs, startMs);
-          const judgement = await this.judge.judge(call, control.signal);
+          const judgement = await (growing ?? this.judge).judge(call, control.signal);
           const { prefillMs, decodeMs } = judgement;
           const timings = { tokenizeMs: queuedMs - beginMs, queueMs: startMs - queuedMs, prefillMs, decodeMs };
           return this.#result(call, judgement, { ...timings, totalMs: performance.now() - beginMs }, settings);
@@ -59,16 +76,31 @@ export class Calls {
     });
   }
 
-  /** Waits for admitted calls, refuses waiting and later ones, and frees the model. */
+  /** A stream whose answer follows the settings' messages; throws what `moderate` rejects with for wrong messages. */
+  stream(settings: StreamSettings): ModerationStream {
+    this.assertOpen();
+    this.judge.prepare([...settings.messages, { role: 'assistant', content: 'a' }], settings.call);
+    const session = new CheckSession(this, settings);
+    const stream = new ModerationStream(session, settings);
+    const { signal } = session;
+    if (signal.aborted) stream.fail(signal.reason);
+    signal.addEventListener('abort', () => stream.fail(signal.reason));
+    this.#streams.add(stream);
+    const forget = (): boolean => this.#streams.delete(stream);
+    stream.report.then(forget, forget);
+    return stream;
+  }
+
+  /** Waits for admitted calls, refuses waiting and later ones, fails open streams, and frees the model. */
   async close(): Promise<void> {
-    await this.#admission.close(
-      () => new LlamaGuardError('ERR_LLAMA_GUARD_DISPOSED', 'The guard was used after dispose()'),
-    );
+    const closing = this.#admission.close(disposed);
+    for (const stream of this.#streams) stream.fail(disposed());
+    await closing;
     await this.judge.dispose();
   }
 
-  async #admitted<T>(call: PreparedCall, bulk: boolean, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const leave = await this.#admission.enter({ tokens: this.judge.ownTokens(call), bulk }, signal);
+  async #admitted<T>(demand: Demand, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const leave = await this.#admission.enter(demand, signal);
     try {
       return await work();
     } finally {
@@ -88,4 +120,8 @@ export class Calls {
       ...(settings.logits ? { logits: labelLogits } : {}),
     };
   }
+}
+
+function disposed(): LlamaGuardError {
+  return new LlamaGuardError('ERR_LLAMA_GUARD_DISPOSED', 'The guard was used after dispose()');
 }

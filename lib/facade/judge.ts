@@ -96,6 +96,11 @@ export class Judge {
     );
   }
 
+  /** Tokens of a text by itself. */
+  countTokens(text: string): number {
+    return this.#container.tokenizer.encode(text).length;
+  }
+
   /** Tokens that a call appends of its own. */
   ownTokens(call: PreparedCall): number {
     return call.rest.length + (this.cache.keeps(call.prefix.length) ? 0 : call.prefix.length);

@@ -9,6 +9,8 @@ import type { Judge } from './judge.js';
 import { openJudge } from './open-judge.js';
 import { callSettings, type LoadOptions, loadSettings, type ModerateOptions, modelFolder } from './options.js';
 import type { GuardInfo, GuardStats, ModerationResult } from './result.js';
+import type { ModerationStream } from './streaming/moderation-stream.js';
+import { type StreamOptions, streamSettings } from './streaming/stream-options.js';
 
 /** A guard over a judge that tests and the benchmark made. Not part of the package's interface. */
 export let guardOver: (judge: Judge) => LlamaGuard;
@@ -94,6 +96,19 @@ export class LlamaGuard {
   scatterLogits(logits: Float32Array): Float32Array {
     this.#calls.assertOpen();
     return this.#calls.judge.scatterLogits(logits);
+  }
+
+  /**
+   * Guards an answer while it is being written: text goes in as it comes, and out as the mode allows. Each check judges
+   * the conversation with the answer so far and computes no more than the new text and the fixed words after it.
+   *
+   * @param options the conversation before the answer, and the same as `moderate` takes; `timeoutMs` is each check's own
+   * @returns a pair for `pipeThrough`, with `toNode()` for Node's streams and `report` for how it ended. It fails with
+   *   ERR_LLAMA_GUARD_UNSAFE on a violation, and as `moderate` rejects when a check fails: unjudged text then stays in
+   * @throws as `moderate` rejects, for messages and options that are wrong
+   */
+  stream(options: StreamOptions): ModerationStream {
+    return this.#calls.stream(streamSettings(options));
   }
 
   /**

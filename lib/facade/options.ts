@@ -95,7 +95,8 @@ export function modelFolder(path: unknown, env: Environment): string {
 }
 
 const loadOptionNames = ['threads', 'isa', 'policyCacheEntries', 'policyCacheBytes', 'cache', 'maxQueue', 'onSpan'];
-const callOptionNames = ['threshold', 'thresholds', 'categories', 'exclude', 'labels', 'logits', 'signal', 'timeoutMs'];
+/** Names of `ModerateOptions`. */
+export const callOptionNames = ['threshold', 'thresholds', 'categories', 'exclude', 'labels', 'logits', 'signal', 'timeoutMs'];
 
 export function loadSettings(options: unknown, env: Environment): EngineSettings {
   const given = record('load()', options, loadOptionNames);

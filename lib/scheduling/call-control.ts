@@ -31,6 +31,11 @@ export class CallControl {
     return this.#controller.signal;
   }
 
+  /** Fires now, unless it has already. */
+  stop(): void {
+    this.#onAbort();
+  }
+
   /** Idempotent. */
   end(): void {
     clearTimeout(this.#timer);
@@ -39,7 +44,7 @@ export class CallControl {
 }
 
 function abortError(signal: AbortSignal | undefined): LlamaGuardError {
-  return new LlamaGuardError('ERR_LLAMA_GUARD_ABORTED', 'The call was aborted by its signal', { cause: signal?.reason });
+  return new LlamaGuardError('ERR_LLAMA_GUARD_ABORTED', 'The call was aborted', { cause: signal?.reason });
 }
 
 function deadlineError(timeoutMs: number): LlamaGuardError {
