@@ -115,7 +115,7 @@ export interface IsaInfo {
 export interface NativeAddon {
   /** Instruction sets that this binary holds kernels for, narrowest first. */
   isas(): readonly IsaInfo[];
-  /** Default number of threads: CPUs that this process may use, by affinity and cgroup quota. */
+  /** Default number of threads: big CPUs that this process may use, by affinity and cgroup quota. */
   defaultThreads(): number;
   loadModel(spec: ModelSpec, options: EngineOptions): Promise<NativeModel>;
   /** Softmax by the project's own polynomial: the same bits on every CPU. */

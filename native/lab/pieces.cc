@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise pieces on whole arrays, and the packing functions with the arguments of lib/native/addon.ts.
+// Element-wise pieces on whole arrays, the packing functions with the arguments of lib/native/addon.ts, and the choice of
+// threads on made-up machines.
 #include "lab/pieces.h"
 
 #include "base/f16.h"
@@ -8,6 +9,7 @@
 #include "lab/throw.h"
 #include "packing/panel16.h"
 #include "quant/q4.h"
+#include "runtime/topology.h"
 
 namespace lg::lab {
 namespace {
@@ -101,6 +103,23 @@ Napi::Value Unpack(const Napi::CallbackInfo& info) {
   return values;
 }
 
+// topology(root, cpus): what runtime/topology.h says of a machine whose /sys and /proc lie below `root`.
+Napi::Value Topology(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsString() || !info[1].IsArray()) return ThrowInvalid(env, "Expected a folder and an array of CPUs");
+  const std::string root = info[0].As<Napi::String>();
+  const Napi::Array given = info[1].As<Napi::Array>();
+  std::vector<int> cpus;
+  for (uint32_t i = 0; i < given.Length(); ++i) cpus.push_back(given.Get(i).ToNumber().Int32Value());
+  Napi::Array big = Napi::Array::New(env);
+  for (int cpu : BigCpus(root, cpus)) big.Set(big.Length(), cpu);
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("bigCpus", big);
+  out.Set("quota", static_cast<double>(CgroupCpus(root)));
+  out.Set("threads", static_cast<double>(ThreadsFor(root, cpus)));
+  return out;
+}
+
 }  // namespace
 
 void AddPieces(Napi::Env env, Napi::Object exports) {
@@ -110,6 +129,7 @@ void AddPieces(Napi::Env env, Napi::Object exports) {
   exports.Set("quantizeRows", Napi::Function::New(env, Quantize));
   exports.Set("packPanels", Napi::Function::New(env, Pack));
   exports.Set("unpackPanels", Napi::Function::New(env, Unpack));
+  exports.Set("topology", Napi::Function::New(env, Topology));
 }
 
 }  // namespace lg::lab

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Affinity by sched_getaffinity, quota by cgroup v2 (cpu.max) or v1 (cpu.cfs_quota_us).
 #include "runtime/topology.h"
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
-#include <string>
+#include <cstring>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -28,32 +28,91 @@ bool ReadIntegers(const std::string& path, long* values, int count) {
   return ok;
 }
 
-// CPUs that the quota allows, rounded up; 0 = no limit.
-size_t CgroupCpus() {
-  long v[2];
-  if (ReadIntegers("/sys/fs/cgroup/cpu.max", v, 2) && v[0] > 0 && v[1] > 0) return static_cast<size_t>((v[0] + v[1] - 1) / v[1]);
-  long quota, period;
-  if (ReadIntegers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &quota, 1) &&
-      ReadIntegers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period, 1) && quota > 0 && period > 0) {
-    return static_cast<size_t>((quota + period - 1) / period);
+// One number for each CPU, from a file below its folder; empty where one is missing.
+std::vector<long> OfEach(const std::string& root, const std::vector<int>& cpus, const char* file) {
+  std::vector<long> values;
+  for (int cpu : cpus) {
+    long value;
+    if (!ReadIntegers(root + "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/" + file, &value, 1) || value <= 0) return {};
+    values.push_back(value);
   }
-  return 0;
+  return values;
 }
 
-size_t AffinityCpus() {
+// CPUs with at least `percent` of the largest value.
+std::vector<int> Near(const std::vector<int>& cpus, const std::vector<long>& values, long percent) {
+  const long largest = *std::max_element(values.begin(), values.end());
+  std::vector<int> near;
+  for (size_t i = 0; i < cpus.size(); ++i) {
+    if (values[i] * 100 >= largest * percent) near.push_back(cpus[i]);
+  }
+  return near;
+}
+
+// The path of this process's cgroup v2 below the mount, such as "/system.slice/app.service"; "" for the root group.
+std::string CgroupPath(const std::string& root) {
+  FILE* file = std::fopen((root + "/proc/self/cgroup").c_str(), "re");
+  if (file == nullptr) return "";
+  char line[4096];
+  std::string path;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::strncmp(line, "0::/", 4) == 0) path.assign(line + 3, std::strcspn(line + 3, "\n"));
+  }
+  std::fclose(file);
+  return path == "/" ? "" : path;
+}
+
+size_t CpusOf(long quota, long period) {
+  return quota > 0 && period > 0 ? static_cast<size_t>((quota + period - 1) / period) : 0;
+}
+
+size_t SmallerLimit(size_t a, size_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
+
+std::vector<int> AffinityCpus() {
+  std::vector<int> cpus;
 #if defined(__linux__)
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return static_cast<size_t>(CPU_COUNT(&set));
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+    }
+    return cpus;
+  }
 #endif
   const long online = sysconf(_SC_NPROCESSORS_ONLN);
-  return online > 0 ? static_cast<size_t>(online) : 1;
+  for (int cpu = 0; cpu < online; ++cpu) cpus.push_back(cpu);
+  return cpus;
 }
 
 }  // namespace
 
-size_t DefaultThreads() {
-  const size_t cpus = AffinityCpus(), quota = CgroupCpus();
-  return quota != 0 && quota < cpus ? quota : cpus;
+std::vector<int> BigCpus(const std::string& root, const std::vector<int>& cpus) {
+  if (cpus.empty()) return cpus;
+  const std::vector<long> capacities = OfEach(root, cpus, "cpu_capacity");
+  if (!capacities.empty()) return Near(cpus, capacities, 60);
+  // Turbo gives some cores of one kind a few percent more than others.
+  const std::vector<long> frequencies = OfEach(root, cpus, "cpufreq/cpuinfo_max_freq");
+  return frequencies.empty() ? cpus : Near(cpus, frequencies, 80);
 }
+
+size_t CgroupCpus(const std::string& root) {
+  size_t limit = 0;
+  long v[2];
+  for (std::string path = CgroupPath(root);; path.erase(path.rfind('/'))) {
+    if (ReadIntegers(root + "/sys/fs/cgroup" + path + "/cpu.max", v, 2)) limit = SmallerLimit(limit, CpusOf(v[0], v[1]));
+    if (path.empty()) break;
+  }
+  const std::string v1 = root + "/sys/fs/cgroup/cpu/cpu.cfs_";
+  if (ReadIntegers(v1 + "quota_us", &v[0], 1) && ReadIntegers(v1 + "period_us", &v[1], 1)) {
+    limit = SmallerLimit(limit, CpusOf(v[0], v[1]));
+  }
+  return limit;
+}
+
+size_t ThreadsFor(const std::string& root, const std::vector<int>& cpus) {
+  return std::max<size_t>(1, SmallerLimit(BigCpus(root, cpus).size(), CgroupCpus(root)));
+}
+
+size_t DefaultThreads() { return ThreadsFor("", AffinityCpus()); }
 
 }  // namespace lg

@@ -118,6 +118,8 @@ export interface KernelLab {
     scales: Uint8Array;
     sums: Int16Array;
   };
+  /** The choice of threads on a machine whose /sys and /proc lie below `root`; a quota of 0 is none. */
+  topology(root: string, cpus: readonly number[]): { bigCpus: number[]; quota: number; threads: number };
   /** All values, [n rounded up to 16][k]. */
   unpackPanels(args: MatrixShape & { q4: Uint8Array }): Int8Array;
 }
