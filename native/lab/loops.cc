@@ -24,11 +24,12 @@ constexpr int kChains = 12;
 #endif
 constexpr int kMaddChains = 8;  // vpmaddubsw needs room for products; only its additions form a chain
 
-// Asks for Lines cache lines. An address behind the end does no harm.
+// While Lines cache lines are loaded at words[i], asks for as many ahead of them, where the pattern has them. An address behind the end does no harm.
 template <int Lines>
-LG_ALWAYS_INLINE void Prefetch(const uint64_t* words) {
+LG_ALWAYS_INLINE void Prefetch(const uint64_t* words, size_t i, const Prefetching& p) {
+  if (p.every == 0 || ((i + p.ahead) & (p.every - 1)) >= 64) return;
   LG_UNROLL
-  for (int line = 0; line < Lines; ++line) __builtin_prefetch(words + 8 * line);
+  for (int line = 0; line < Lines; ++line) __builtin_prefetch(words + i + p.ahead + 8 * line);
 }
 
 constexpr double Operations(int products, int chains = kChains) { return 2.0 * products * chains; }
@@ -112,10 +113,10 @@ constexpr PeakLoop kPeakLoops[] = {
     {"avx512vnni", "f32", Operations(16), FloatAvx512},
 };
 
-__attribute__((target("avx2"))) uint64_t ReadAvx2(const uint64_t* words, size_t count, size_t ahead) {
+__attribute__((target("avx2"))) uint64_t ReadAvx2(const uint64_t* words, size_t count, const Prefetching& p) {
   __m256i sums[8] = {};
   for (size_t i = 0; i < count; i += 32) {
-    if (ahead > 0) Prefetch<4>(words + i + ahead);
+    Prefetch<4>(words, i, p);
     LG_UNROLL
     for (int j = 0; j < 8; ++j) {
       sums[j] = _mm256_add_epi64(sums[j], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + i + 4 * j)));
@@ -129,10 +130,10 @@ __attribute__((target("avx2"))) uint64_t ReadAvx2(const uint64_t* words, size_t 
   return sum;
 }
 
-__attribute__((target("avx512f"))) uint64_t ReadAvx512(const uint64_t* words, size_t count, size_t ahead) {
+__attribute__((target("avx512f"))) uint64_t ReadAvx512(const uint64_t* words, size_t count, const Prefetching& p) {
   __m512i sums[8] = {};
   for (size_t i = 0; i < count; i += 64) {
-    if (ahead > 0) Prefetch<8>(words + i + ahead);
+    Prefetch<8>(words, i, p);
     LG_UNROLL
     for (int j = 0; j < 8; ++j) sums[j] = _mm512_add_epi64(sums[j], _mm512_loadu_si512(words + i + 8 * j));
   }
@@ -215,10 +216,10 @@ constexpr PeakLoop kPeakLoops[] = {
 #endif
 
 // What the compiler makes of it with the architecture's oldest instruction set.
-uint64_t ReadPlain(const uint64_t* words, size_t count, size_t ahead) {
+uint64_t ReadPlain(const uint64_t* words, size_t count, const Prefetching& p) {
   uint64_t sums[16] = {};
   for (size_t i = 0; i < count; i += 16) {
-    if (ahead > 0) Prefetch<2>(words + i + ahead);
+    Prefetch<2>(words, i, p);
     for (size_t j = 0; j < 16; ++j) sums[j] += words[i + j];
   }
   uint64_t sum = 0;
@@ -238,12 +239,12 @@ size_t PeakLoops(const PeakLoop** loops) {
 #endif
 }
 
-uint64_t ReadWords(const uint64_t* words, size_t count, size_t ahead) {
+uint64_t ReadWords(const uint64_t* words, size_t count, const Prefetching& p) {
 #if defined(LG_ARCH_X86)
-  if (HostCpu().avx512) return ReadAvx512(words, count, ahead);
-  if (HostCpu().avx2) return ReadAvx2(words, count, ahead);
+  if (HostCpu().avx512) return ReadAvx512(words, count, p);
+  if (HostCpu().avx2) return ReadAvx2(words, count, p);
 #endif
-  return ReadPlain(words, count, ahead);
+  return ReadPlain(words, count, p);
 }
 
 }  // namespace lg::lab

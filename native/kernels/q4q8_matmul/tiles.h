@@ -11,14 +11,14 @@ namespace lg {
 // Computes rows from `row` on of one panel; results at `c`.
 using TileFn = void (*)(const Q4Q8MatmulArgs&, size_t row, size_t panel, float* c);
 
-// For one or two rows, which are bound by memory, while `bytes` of weights are read at `w`: asks once in a page, from its
-// middle, for the start of the next one. The processor's own prefetchers follow a stream, but no further than its page: these
-// lines bridge the time until they follow again. More prefetches only take their place: one for every line, 2 KiB ahead, is
-// slower than none on a Zen 4, and so are 4 or 16 lines of each page.
+// For one or two rows, which are bound by memory, while a group's `bytes` (at most 2 KiB) of weights are read at `w`: asks for
+// the start of the next page, once in a page and 1 to 3 KiB ahead. The processor's own prefetchers follow a stream, but no
+// further than its page: these lines bridge the time until they follow again. More prefetches only take their place: one for
+// every line, 2 KiB ahead, is slower than none on a Zen 4, and so are 4 or 16 lines of each page.
 static LG_ALWAYS_INLINE void PrefetchNextPage(const uint8_t* w, size_t bytes) {
-  constexpr uintptr_t kPage = 4096, kLine = 64, kLines = 8;
+  constexpr uintptr_t kPage = 4096, kLine = 64, kLines = 8, kFirstOffset = 1024;
   const uintptr_t at = reinterpret_cast<uintptr_t>(w);
-  if ((at - kPage / 2) % kPage >= bytes) return;
+  if ((at - kFirstOffset) % kPage >= bytes) return;
   const char* const next = reinterpret_cast<const char*>((at / kPage + 1) * kPage);
   for (uintptr_t line = 0; line < kLines; ++line) __builtin_prefetch(next + line * kLine);
 }
