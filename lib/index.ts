@@ -22,7 +22,7 @@ export type { ModerationStream, StreamReport } from './facade/streaming/moderati
 export type { StreamCheck, StreamMode, StreamOptions, ViolationAction } from './facade/streaming/stream-options.js';
 export { LlamaGuardError } from './errors/index.js';
 export type { ErrorCategory, ErrorCode } from './errors/index.js';
-export type { MessageInput, Role, TextPart } from './prompt/conversation.js';
+export type { ConversationInput, MessageInput, Role, TextPart } from './prompt/conversation.js';
 export { defaultTaxonomy } from './prompt/taxonomy.js';
 export type { Category } from './prompt/taxonomy.js';
 export type { Action, CategoryResult, LabelProbability } from './scoring/scores.js';

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// `llama-guard check --input`: a result for every line, in order, in bounded memory.
+// `llama-guard check --input`: a result for every line, in order, several lines in the works, in bounded memory.
 
 import { LlamaGuardError } from '../errors/index.js';
 import type { LlamaGuard } from '../facade/llama-guard.js';
 import type { ModerateOptions } from '../facade/options.js';
 import type { ModerationResult } from '../facade/result.js';
-import type { MessageInput } from '../prompt/conversation.js';
+import type { ConversationInput } from '../prompt/conversation.js';
+import { inOrder } from '../scheduling/in-order.js';
 import { exitCodes } from './command.js';
 import { isJsonObject, type JsonObject } from './conversation-input.js';
 import { type LineSink, openSink, readBytes } from './files.js';
@@ -21,6 +22,13 @@ export interface BulkRun {
   /** "-" = standard output. */
   readonly output: string;
   readonly options: ModerateOptions;
+}
+
+/** What becomes of a line. */
+interface Judged {
+  /** Fields that are neither text nor messages; they come back. */
+  readonly input: JsonObject;
+  readonly result: ModerationResult | LlamaGuardError;
 }
 
 interface Totals {
@@ -54,11 +62,16 @@ async function judgeLines(run: BulkRun, sink: LineSink, signal: AbortSignal): Pr
   const totals: Totals = { judged: 0, unsafe: 0, review: 0, errors: 0 };
   const progress = new Progress('check');
   const beginMs = performance.now();
+  const options = { ...run.options, signal };
   let index = 0;
   try {
-    for await (const line of readLines(readBytes(run.input, signal), maxLineBytes)) {
-      await sink.write(JSON.stringify(await judgeLine(run, line, index++, totals)));
+    const lines = readLines(readBytes(run.input, signal), maxLineBytes);
+    const ahead = { signal, sizeOf: lineLength, maxSize: maxLineBytes };
+    for await (const outcome of inOrder(lines, (line) => judgeLine(run.guard, line, options), ahead)) {
       signal.throwIfAborted();
+      if (outcome.status === 'rejected') throw outcome.reason;
+      count(totals, outcome.value);
+      await sink.write(JSON.stringify({ index: index++, ...outputOf(outcome.value) }));
       progress.update(undefined, summary(totals, beginMs));
     }
   } finally {
@@ -68,24 +81,39 @@ async function judgeLines(run: BulkRun, sink: LineSink, signal: AbortSignal): Pr
   return totals.errors > 0 ? exitCodes.error : exitCodes.ok;
 }
 
-async function judgeLine(run: BulkRun, line: Line, index: number, totals: Totals): Promise<object> {
-  let carried: { input?: JsonObject } = {};
+async function judgeLine(guard: LlamaGuard, line: Line, options: ModerateOptions): Promise<Judged> {
+  let input: JsonObject = {};
   try {
-    const { conversation, input } = parseLine(line);
-    carried = Object.keys(input).length > 0 ? { input } : {};
-    const result: ModerationResult = await run.guard.moderate(conversation, run.options);
-    totals.judged++;
-    if (result.action === 'block') totals.unsafe++;
-    if (result.action === 'review') totals.review++;
-    return { index, ...carried, ...withNotice(result) };
+    const parsed = parseLine(line);
+    input = parsed.input;
+    return { input, result: await guard.moderate(parsed.conversation, options) };
   } catch (error) {
     if (!LlamaGuardError.isInstance(error)) throw error;
-    totals.errors++;
-    return { index, ...carried, error: { code: error.code, message: error.message } };
+    return { input, result: error };
   }
 }
 
-function parseLine(line: Line): { conversation: string | readonly MessageInput[]; input: JsonObject } {
+function outputOf({ input, result }: Judged): object {
+  const carried = Object.keys(input).length > 0 ? { input } : {};
+  if (!LlamaGuardError.isInstance(result)) return { ...carried, ...withNotice(result) };
+  return { ...carried, error: { code: result.code, message: result.message } };
+}
+
+function count(totals: Totals, { result }: Judged): void {
+  if (LlamaGuardError.isInstance(result)) {
+    totals.errors++;
+    return;
+  }
+  totals.judged++;
+  if (result.action === 'block') totals.unsafe++;
+  if (result.action === 'review') totals.review++;
+}
+
+function lineLength(line: Line): number {
+  return 'text' in line ? line.text.length : 0;
+}
+
+function parseLine(line: Line): { conversation: ConversationInput; input: JsonObject } {
   if ('problem' in line) throw badLine(line.problem);
   const { messages, text, ...input } = parseObject(line.text);
   if ((messages === undefined) === (text === undefined)) {
@@ -93,7 +121,7 @@ function parseLine(line: Line): { conversation: string | readonly MessageInput[]
   }
   if (messages === undefined && typeof text !== 'string') throw badLine('"text" must be a string');
   if (text === undefined && !Array.isArray(messages)) throw badLine('"messages" must be an array');
-  return { conversation: (messages ?? text) as string | readonly MessageInput[], input };
+  return { conversation: (messages ?? text) as ConversationInput, input };
 }
 
 function parseObject(text: string): JsonObject {

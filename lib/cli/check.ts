@@ -4,7 +4,7 @@
 import type { LlamaGuard } from '../facade/llama-guard.js';
 import type { ModerateOptions, ThresholdOptions } from '../facade/options.js';
 import type { ModerationResult } from '../facade/result.js';
-import type { MessageInput } from '../prompt/conversation.js';
+import type { ConversationInput } from '../prompt/conversation.js';
 import type { Category } from '../prompt/taxonomy.js';
 import { checkInBulk } from './check-bulk.js';
 import {
@@ -74,7 +74,7 @@ async function check(values: OptionValues, positionals: readonly string[]): Prom
 
 async function checkOne(
   guard: LlamaGuard,
-  conversation: string | readonly MessageInput[],
+  conversation: ConversationInput,
   options: ModerateOptions,
   json: boolean,
 ): Promise<number> {
@@ -122,7 +122,7 @@ async function readCategories(file: string): Promise<readonly Category[]> {
 async function readConversation(
   values: OptionValues,
   positionals: readonly string[],
-): Promise<string | readonly MessageInput[]> {
+): Promise<ConversationInput> {
   const file = stringOption(values, 'conversation');
   if (file !== undefined) {
     refuseTogether(values, positionals, 'conversation', ['text']);

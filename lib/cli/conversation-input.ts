@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tells a JSON conversation from a plain text, and says so when something is neither quite.
 
-import type { MessageInput } from '../prompt/conversation.js';
+import type { ConversationInput, MessageInput } from '../prompt/conversation.js';
 import { UsageError } from './command.js';
 
 /** Fields of one line in bulk, or of a conversation file. */
@@ -15,7 +15,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * The conversation in `text`; with kind `either`, the text itself where it does not look like one. The messages are
  * checked by whoever judges them.
  */
-export function parseInput(text: string, kind: 'conversation' | 'either'): string | readonly MessageInput[] {
+export function parseInput(text: string, kind: 'conversation' | 'either'): ConversationInput {
   const looksLikeOne = /^\s*(\[\s*\{|\{\s*"messages")/.test(text);
   if (kind === 'either' && !looksLikeOne) return text;
   const messages = messagesIn(parsed(text));

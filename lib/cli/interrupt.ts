@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ctrl-C and termination for commands that write: they stop between two steps and clean up after themselves.
 
+import { setMaxListeners } from 'node:events';
+
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 type Signal = keyof typeof signalNumbers;
 
@@ -20,6 +22,8 @@ export class Interrupted extends Error {
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
+  // As many as the command has calls in the works.
+  setMaxListeners(0, controller.signal);
   const stop = (name: NodeJS.Signals): void => {
     const reason = new Interrupted(name as Signal);
     if (controller.signal.aborted) process.exit(reason.exitCode);

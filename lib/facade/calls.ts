@@ -2,9 +2,10 @@
 // The life of a call: tokenized at once, admitted when there is room, judged, and ended early by its signal or timeout.
 
 import { LlamaGuardError } from '../errors/index.js';
-import type { MessageInput } from '../prompt/conversation.js';
+import type { ConversationInput } from '../prompt/conversation.js';
 import { Admission, type Demand } from '../scheduling/admission.js';
 import { CallControl } from '../scheduling/call-control.js';
+import { inOrder } from '../scheduling/in-order.js';
 import type { GrowingPrompt } from './growing-prompt.js';
 import type { Judge, Judgement } from './judge.js';
 import type { CallSettings } from './options.js';
@@ -48,7 +49,7 @@ export class Calls {
   }
 
   moderate(
-    input: string | readonly MessageInput[],
+    input: ConversationInput,
     settings: CallSettings,
     { bulk = false, growing }: CallKind = {},
   ): Promise<ModerationResult> {
@@ -74,6 +75,34 @@ export class Calls {
         control.end();
       }
     });
+  }
+
+  /**
+   * The outcome for every input, in order, a bounded number of them in the works at a time. Throws for wrong settings.
+   *
+   * @param onAbort what the settings' signal does: it ends the sequence with its error, or rejects what is left of it
+   */
+  moderateEach(
+    inputs: Iterable<ConversationInput> | AsyncIterable<ConversationInput>,
+    settings: CallSettings,
+    onAbort: 'end' | 'reject',
+  ): AsyncGenerator<PromiseSettledResult<ModerationResult>, void, undefined> {
+    this.assertOpen();
+    this.judge.prepare('.', settings);
+    return this.#each(inputs, settings, onAbort);
+  }
+
+  async *#each(...[inputs, settings, onAbort]: Parameters<Calls['moderateEach']>): ReturnType<Calls['moderateEach']> {
+    const control = new CallControl(settings.signal ? { signal: settings.signal } : {});
+    const { signal } = control;
+    const each = { ...settings, signal };
+    try {
+      yield* inOrder(inputs, (input) => this.moderate(input, each, { bulk: true }), onAbort === 'end' ? { signal } : {});
+    } finally {
+      // Calls whose outcomes nobody waits for any more.
+      control.stop();
+      control.end();
+    }
   }
 
   /** A stream whose answer follows the settings' messages; throws what `moderate` rejects with for wrong messages. */

@@ -7,7 +7,7 @@ import { PrefixCache } from '../kv-cache/prefix-cache.js';
 import type { Container } from '../loading/container.js';
 import type { NativeAddon, NativeModel, NativeSequence } from '../native/addon.js';
 import { packageVersion } from '../native/package-version.js';
-import type { MessageInput } from '../prompt/conversation.js';
+import type { ConversationInput } from '../prompt/conversation.js';
 import { displayName } from '../prompt/taxonomy.js';
 import { Passes, type Step } from '../scheduling/passes.js';
 import type { Verdict } from '../scoring/scores.js';
@@ -81,7 +81,7 @@ export class Judge {
   }
 
   /** Checks and tokenizes a call; throws as `prepareCall` does. */
-  prepare(input: string | readonly MessageInput[], settings: Pick<CallSettings, 'policy' | 'thresholds'>): PreparedCall {
+  prepare(input: ConversationInput, settings: Pick<CallSettings, 'policy' | 'thresholds'>): PreparedCall {
     return prepareCall(this.#container, input, settings);
   }
 

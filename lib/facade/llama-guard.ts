@@ -3,10 +3,11 @@
 // dispose.
 
 import { loadAddon } from '../native/load-addon.js';
-import type { MessageInput } from '../prompt/conversation.js';
+import type { ConversationInput } from '../prompt/conversation.js';
 import { Calls } from './calls.js';
 import type { Judge } from './judge.js';
 import { openJudge } from './open-judge.js';
+import { invalid } from './option-values.js';
 import { callSettings, type LoadOptions, loadSettings, type ModerateOptions, modelFolder } from './options.js';
 import type { GuardInfo, GuardStats, ModerationResult } from './result.js';
 import type { ModerationStream } from './streaming/moderation-stream.js';
@@ -82,7 +83,7 @@ export class LlamaGuard {
    * @throws {ERR_LLAMA_GUARD_OVERLOADED} too many calls wait
    * @throws {ERR_LLAMA_GUARD_DISPOSED} the guard was disposed before the call was admitted
    */
-  async moderate(input: string | readonly MessageInput[], options?: ModerateOptions): Promise<ModerationResult> {
+  async moderate(input: ConversationInput, options?: ModerateOptions): Promise<ModerationResult> {
     return this.#calls.moderate(input, callSettings(options));
   }
 
@@ -96,6 +97,57 @@ export class LlamaGuard {
   scatterLogits(logits: Float32Array): Float32Array {
     this.#calls.assertOpen();
     return this.#calls.judge.scatterLogits(logits);
+  }
+
+  /**
+   * Verdicts on many inputs, with a bounded number of calls in the works at a time, so that the machine stays full.
+   * Never refused for a full queue.
+   *
+   * @param inputs each as `moderate` takes it
+   * @param options as of `moderate`, for all of them; `timeoutMs` is each input's own, from when its turn comes. When the
+   *   signal fires, what has no verdict yet is rejected with ERR_LLAMA_GUARD_ABORTED
+   * @returns in the order of the inputs, what Promise.allSettled would give: `{ status: 'fulfilled', value }`, or
+   *   `{ status: 'rejected', reason }` with a LlamaGuardError
+   * @throws as `moderate` rejects, for wrong options and after dispose(); no input makes it reject
+   *
+   * @example
+   * for (const outcome of await guard.moderateBatch(['How do I bake bread?', 'How do I boil an egg?'])) {
+   *   console.log(outcome.status === 'fulfilled' ? outcome.value.verdict : outcome.reason.code);
+   * }
+   */
+  async moderateBatch(
+    inputs: readonly ConversationInput[],
+    options?: ModerateOptions,
+  ): Promise<PromiseSettledResult<ModerationResult>[]> {
+    if (!Array.isArray(inputs)) throw invalid('moderateBatch() takes an array of inputs', inputs);
+    const outcomes: PromiseSettledResult<ModerationResult>[] = [];
+    const each = this.#calls.moderateEach(inputs as readonly ConversationInput[], callSettings(options), 'reject');
+    for await (const outcome of each) outcomes.push(outcome);
+    return outcomes;
+  }
+
+  /**
+   * The same for inputs that come one by one, without end if need be: outcomes in the order of the inputs, of which at
+   * most 64 are held at a time. Leaving the loop closes the source and ends the calls that have begun.
+   *
+   * @param options as of `moderateBatch`, except that the signal ends the loop with ERR_LLAMA_GUARD_ABORTED
+   * @throws at once, as `moderateBatch` rejects; from the loop, what the source throws
+   *
+   * @example
+   * for await (const outcome of guard.moderateEach(texts)) {
+   *   console.log(outcome.status === 'fulfilled' ? outcome.value.score : outcome.reason.code);
+   * }
+   */
+  moderateEach(
+    inputs: Iterable<ConversationInput> | AsyncIterable<ConversationInput>,
+    options?: ModerateOptions,
+  ): AsyncGenerator<PromiseSettledResult<ModerationResult>, void, undefined> {
+    // A text is iterable as well, and would be judged letter by letter.
+    const isSource = typeof inputs === 'object' && inputs !== null;
+    if (!isSource || !(Symbol.iterator in inputs || Symbol.asyncIterator in inputs)) {
+      throw invalid('moderateEach() takes an iterable or async iterable of inputs', inputs);
+    }
+    return this.#calls.moderateEach(inputs, callSettings(options), 'end');
   }
 
   /**

@@ -3,7 +3,7 @@
 
 import { LlamaGuardError } from '../errors/index.js';
 import type { Container } from '../loading/container.js';
-import { type MessageInput, normalizeConversation, type Role } from '../prompt/conversation.js';
+import { type ConversationInput, normalizeConversation, type Role } from '../prompt/conversation.js';
 import { encodeParts } from '../prompt/encode.js';
 import { type Policy, resolvePolicy } from '../prompt/policy.js';
 import { type PromptPart, renderPrompt } from '../prompt/render.js';
@@ -28,7 +28,7 @@ export interface PreparedCall {
  */
 export function prepareCall(
   container: Container,
-  input: string | readonly MessageInput[],
+  input: ConversationInput,
   settings: Pick<CallSettings, 'policy' | 'thresholds'>,
 ): PreparedCall {
   const { config, labels, tokenizer } = container;

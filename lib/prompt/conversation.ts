@@ -19,6 +19,9 @@ export interface MessageInput {
   readonly content: string | readonly TextPart[];
 }
 
+/** A text, which is judged as a user's message, or messages whose roles alternate; the last one is judged. */
+export type ConversationInput = string | readonly MessageInput[];
+
 /** A checked message. The prompt names the speaker before each of its texts; a plain message has one. */
 export interface Turn {
   readonly role: Role;
@@ -47,7 +50,7 @@ export function trimText(text: string): string {
  * @throws {ERR_LLAMA_GUARD_ROLE_ORDER} a role that does not alternate or is none of the known ones
  * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} something that is not a text, a message or a text part
  */
-export function normalizeConversation(input: string | readonly MessageInput[]): readonly Turn[] {
+export function normalizeConversation(input: ConversationInput): readonly Turn[] {
   const messages: unknown = typeof input === 'string' ? [{ role: 'user', content: input }] : input;
   if (!Array.isArray(messages)) throw invalid(`Expected a text or an array of messages, found ${kindOf(messages)}`);
   const turns = Array.from(messages, checkedTurn);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why a call may end early: its caller's AbortSignal, or its deadline. One signal of its own says both.
 
+import { setMaxListeners } from 'node:events';
+
 import { LlamaGuardError } from '../errors/index.js';
 
 /** How long a call may take and who may stop it. */
@@ -19,6 +21,8 @@ export class CallControl {
 
   constructor({ signal, timeoutMs }: CallLimits) {
     this.#given = signal;
+    // As many as the call has prompts, or a batch has calls.
+    setMaxListeners(0, this.signal);
     if (signal?.aborted) this.#onAbort();
     signal?.addEventListener('abort', this.#onAbort);
     if (timeoutMs !== undefined) {
@@ -44,7 +48,10 @@ export class CallControl {
 }
 
 function abortError(signal: AbortSignal | undefined): LlamaGuardError {
-  return new LlamaGuardError('ERR_LLAMA_GUARD_ABORTED', 'The call was aborted', { cause: signal?.reason });
+  const reason: unknown = signal?.reason;
+  // The signal is that of another control, of a batch or a stream, which has said so already.
+  if (LlamaGuardError.isInstance(reason) && reason.code === 'ERR_LLAMA_GUARD_ABORTED') return reason;
+  return new LlamaGuardError('ERR_LLAMA_GUARD_ABORTED', 'The call was aborted', { cause: reason });
 }
 
 function deadlineError(timeoutMs: number): LlamaGuardError {
