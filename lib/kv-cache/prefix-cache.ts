@@ -14,11 +14,10 @@ export interface PrefixCacheLimits {
 /** Appends tokens to a sequence and says in how many passes; rejects when a pass failed or the signal fired. */
 export type Prefill = (sequence: NativeSequence, tokens: Uint32Array, signal: AbortSignal) => Promise<number>;
 
-/** Prefixes that outlive the process. */
+/** Prefixes that outlive the process. Where it fails, prefixes are computed as without it. */
 export interface PrefixStore {
   /** A sequence that holds exactly these tokens, or undefined. */
   load(tokens: Uint32Array): Promise<NativeSequence | undefined>;
-  /** Never rejects. */
   save(tokens: Uint32Array, kv: Uint8Array): Promise<void>;
 }
 
@@ -36,13 +35,25 @@ interface Entry {
   readonly bytes: number;
 }
 
-/** A prefix that is being computed. */
+/** A lease that waits for its prefix. */
+interface Waiter {
+  /** Forks the sequence. */
+  readonly take: (sequence: NativeSequence, passes: number) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** A prefix that is being loaded or computed. */
 interface Pending {
-  /** Passes that it took: 0 where the prefix was in the store. */
-  readonly done: Promise<number>;
+  readonly waiters: Set<Waiter>;
+  /** Gives the computation up. */
   readonly stop: () => void;
-  /** Leases that wait for it. */
-  waiters: number;
+}
+
+/** A prefix that is there. */
+interface Made {
+  readonly sequence: NativeSequence;
+  /** Passes that it took: 0 where it was in the store. */
+  readonly passes: number;
 }
 
 export class PrefixCache {
@@ -82,23 +93,20 @@ export class PrefixCache {
 
   /** A lease of `prefix`. Failure keeps nothing; rejects with the signal's reason when it fires. */
   async acquire(prefix: Uint32Array, signal?: AbortSignal): Promise<PrefixLease> {
+    signal?.throwIfAborted();
     if (!this.keeps(prefix.length)) return { sequence: this.#model.createSequence(), cachedTokens: 0, passes: 0 };
     const key = prefix.join();
-    let passes = 0;
-    for (;;) {
-      signal?.throwIfAborted();
-      const known = this.#entries.get(key);
-      if (known) {
-        this.#entries.delete(key);
-        this.#entries.set(key, known);
-        const sequence = known.sequence.fork(prefix.length);
-        return { sequence, cachedTokens: passes === 0 ? prefix.length : 0, passes };
-      }
-      // What another lease computes costs this one nothing. After the wait the prefix is there, or pushed out again.
-      const others = this.#pending.get(key);
-      const taken = await join(others ?? this.#begin(key, prefix), signal);
-      if (!others) passes += taken;
+    const known = this.#entries.get(key);
+    if (known) {
+      this.#entries.delete(key);
+      this.#entries.set(key, known);
+      return { sequence: known.sequence.fork(prefix.length), cachedTokens: prefix.length, passes: 0 };
     }
+    const others = this.#pending.get(key);
+    const made = await join(others ?? this.#begin(key, prefix), signal);
+    // What another lease computes costs this one nothing.
+    const passes = others ? 0 : made.passes;
+    return { sequence: made.sequence, cachedTokens: passes === 0 ? prefix.length : 0, passes };
   }
 
   /** Forgets everything. Sequences that were handed out live on. */
@@ -111,10 +119,8 @@ export class PrefixCache {
     const forget = (): void => {
       if (this.#pending.get(key) === pending) this.#pending.delete(key);
     };
-    const done = this.#make(key, prefix, controller.signal).finally(forget);
     const pending: Pending = {
-      done,
-      waiters: 0,
+      waiters: new Set(),
       stop: () => {
         // At once, so that a lease that comes now does not wait for what has been given up.
         forget();
@@ -122,24 +128,40 @@ export class PrefixCache {
       },
     };
     this.#pending.set(key, pending);
+    void this.#make(prefix, controller.signal).then(
+      ({ sequence, passes }) => {
+        if (pending.waiters.size === 0) return sequence.dispose();
+        forget();
+        this.#keep(key, sequence, prefix.length * this.#model.kvBytesPerToken);
+        // In the same step: whatever is kept next may push this one out.
+        for (const waiter of pending.waiters) waiter.take(sequence, passes);
+        if (passes > 0) this.#remember(prefix, sequence);
+      },
+      (error: unknown) => {
+        forget();
+        for (const waiter of pending.waiters) waiter.fail(error);
+      },
+    );
     return pending;
   }
 
-  /** Loads or computes a prefix and keeps it; gives the passes that it took. */
-  async #make(key: string, prefix: Uint32Array, signal: AbortSignal): Promise<number> {
-    const stored = await this.#store?.load(prefix);
+  async #make(prefix: Uint32Array, signal: AbortSignal): Promise<Made> {
+    const stored = await this.#stored(prefix);
     const sequence = stored ?? this.#model.createSequence();
-    let passes = 0;
     try {
-      if (!stored) passes = await this.#prefill(sequence, prefix, signal);
-      signal.throwIfAborted();
+      return { sequence, passes: stored ? 0 : await this.#prefill(sequence, prefix, signal) };
     } catch (error) {
       sequence.dispose();
       throw error;
     }
-    this.#keep(key, sequence, prefix.length * this.#model.kvBytesPerToken);
-    if (!stored) this.#remember(prefix, sequence);
-    return passes;
+  }
+
+  async #stored(prefix: Uint32Array): Promise<NativeSequence | undefined> {
+    try {
+      return await this.#store?.load(prefix);
+    } catch {
+      return undefined;
+    }
   }
 
   #keep(key: string, sequence: NativeSequence, bytes: number): void {
@@ -154,7 +176,7 @@ export class PrefixCache {
   #remember(prefix: Uint32Array, sequence: NativeSequence): void {
     if (!this.#store) return;
     try {
-      void this.#store.save(prefix, sequence.exportKv());
+      this.#store.save(prefix, sequence.exportKv()).catch(() => undefined);
     } catch {
       // No memory for the copy: the next process computes the prefix again, and this call has its answer.
     }
@@ -169,15 +191,37 @@ export class PrefixCache {
   }
 }
 
-/** Waits for a prefix, at most until the signal fires; the last one that gives up stops its computation. */
-function join(pending: Pending, signal: AbortSignal | undefined): Promise<number> {
-  pending.waiters++;
+/**
+ * Waits for a fork of a prefix, at most until the signal fires; the last one that gives up stops the computation.
+ *
+ * @returns the fork, and the passes that the prefix took
+ */
+function join(pending: Pending, signal: AbortSignal | undefined): Promise<Made> {
   return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      pending.waiters.delete(waiter);
+      signal?.removeEventListener('abort', onAbort);
+    };
     const onAbort = (): void => {
-      if (--pending.waiters === 0) pending.stop();
+      leave();
+      if (pending.waiters.size === 0) pending.stop();
       reject(signal?.reason);
     };
+    const waiter: Waiter = {
+      take: (sequence, passes) => {
+        leave();
+        try {
+          resolve({ sequence: sequence.fork(sequence.length), passes });
+        } catch (error) {
+          reject(error);
+        }
+      },
+      fail: (error) => {
+        leave();
+        reject(error);
+      },
+    };
     signal?.addEventListener('abort', onAbort);
-    void pending.done.then(resolve, reject).finally(() => signal?.removeEventListener('abort', onAbort));
+    pending.waiters.add(waiter);
   });
 }
