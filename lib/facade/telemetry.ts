@@ -98,8 +98,11 @@ export class Telemetry {
       this.#listener({ name, beginMs, durationMs: endMs - beginMs, ...counts });
     } catch (error) {
       // A verdict must not depend on whoever watches.
-      if (!this.#warned) process.emitWarning(`The listener onSpan threw: ${String(error)}`, 'LlamaGuardWarning');
+      if (this.#warned) return;
       this.#warned = true;
+      // What was thrown need not even have a text.
+      const thrown = error instanceof Error ? error.message : `a value of type ${typeof error}`;
+      process.emitWarning(`The listener onSpan threw: ${thrown}`, 'LlamaGuardWarning');
     }
   }
 }
