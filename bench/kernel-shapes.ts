@@ -60,10 +60,11 @@ function attention(rows: number, firstPosition: number): BenchShape {
   const label = `${rows} rows at position ${firstPosition}, ${heads} heads of ${headDim}`;
   const args = (): KernelArgs => {
     const random = new Random(label);
-    const halves = () => Uint16Array.from({ length: blocks * 64 * headDim }, () => random.integer(0x2c00, 0x3c00));
+    const halves = Uint16Array.from({ length: blocks * 2 * 64 * headDim }, () => random.integer(0x2c00, 0x3c00));
     const stride = heads * headDim;
-    const shape = { rows, heads, headDim, stride, firstPosition, scale: 1 / 8 };
-    return { ...shape, q: random.reals(rows * stride, -1, 1), keys: halves(), values: halves() };
+    const shape = { heads, headDim, stride, scale: 1 / 8, sharedBlocks: 0, blockOffset: 0 };
+    const run = { rows: Int32Array.of(rows), firstPositions: Int32Array.of(firstPosition) };
+    return { ...shape, ...run, q: random.reals(rows * stride, -1, 1), blocks: halves };
   };
   const bytes = 2 * 2 * (firstPosition + rows) * headDim + 2 * 4 * rows * heads * headDim;
   return { type: 'f32', operations: 4 * seen * heads * headDim, bytes, family: 'attention', label, rows, args };

@@ -5,15 +5,13 @@
 #include <algorithm>
 
 #include "base/aligned_buffer.h"
+#include "engine/attention_plan.h"
 #include "kernels/attention/attention.h"
 #include "model/config.h"
 #include "ops/linear.h"
 #include "ops/q8_matrix.h"
 
 namespace lg {
-
-// Query positions of one attention task: they share each block of keys and values that has been widened to f32.
-inline constexpr size_t kAttentionRows = 16;
 
 struct Activations {
   AlignedBuffer<float> x;         // [rows][hidden]                  residual stream

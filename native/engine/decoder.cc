@@ -30,41 +30,42 @@ Status Decoder::Forward(const std::vector<BatchItem>& batch, const std::atomic<b
 Status Decoder::Compute(const std::vector<BatchItem>& batch, const std::atomic<bool>& cancelled, float* logits) {
   LG_RETURN_IF_ERROR(Reserve(batch));
   const Spans all = Spans::All(batch), wanted = Spans::Wanted(batch);
+  const size_t calls = (pool_.threads() * 4 + config_.kv_heads - 1) / config_.kv_heads;  // four tasks a thread
+  const AttentionPlan plan(all, calls), last_plan(wanted, calls);
 
   Embed(batch);
-  for (size_t i = 0; i + 1 < config_.layers && !cancelled; ++i) Layer(i, all);
-  if (!cancelled) LastLayer(config_.layers - 1, all, wanted, batch);
+  for (size_t i = 0; i + 1 < config_.layers && !cancelled; ++i) Layer(i, all, plan);
+  if (!cancelled) LastLayer(config_.layers - 1, all, last_plan, batch);
   if (cancelled) return Status::Error(kAborted, "Expected to compute all layers, found the pass cancelled");
   return wanted.rows > 0 ? Head(wanted.rows, logits) : Status::Ok();
 }
 
-void Decoder::Layer(size_t index, const Spans& spans) {
+void Decoder::Layer(size_t index, const Spans& spans, const AttentionPlan& plan) {
   const LayerWeights& layer = weights_.layers[index];
   NormAndQuantize(layer.attention_norm, spans.rows);
   Project(layer.wqkv, 0, layer.wqkv.panels, spans.rows, act_.qkv.data(), act_.qkv_stride);
   StoreKeysAndValues(index, spans);
-  AttentionAndMlp(layer, index, spans);
+  AttentionAndMlp(layer, index, plan);
 }
 
 // Keys and values of every token are needed by later passes, but the rest of the last layer only for tokens that want
 // logits: their rows move to the front after the keys and values are stored.
-void Decoder::LastLayer(size_t index, const Spans& spans, const Spans& wanted, const std::vector<BatchItem>& batch) {
+void Decoder::LastLayer(size_t index, const Spans& spans, const AttentionPlan& wanted, const std::vector<BatchItem>& batch) {
   const LayerWeights& layer = weights_.layers[index];
   const size_t q_panels = config_.q_size() / kPanelRows;
   NormAndQuantize(layer.attention_norm, spans.rows);
   Project(layer.wqkv, q_panels, layer.wqkv.panels - q_panels, spans.rows, act_.qkv.data() + config_.q_size(), act_.qkv_stride);
   StoreKeysAndValues(index, spans);
-  if (wanted.rows == 0) return;
+  if (wanted.rows() == 0) return;
   KeepWanted(batch);
-  Project(layer.wqkv, 0, q_panels, wanted.rows, act_.qkv.data(), act_.qkv_stride);
+  Project(layer.wqkv, 0, q_panels, wanted.rows(), act_.qkv.data(), act_.qkv_stride);
   AttentionAndMlp(layer, index, wanted);
 }
 
-// From queries on. `spans` may leave out tokens whose keys are in the cache already.
-void Decoder::AttentionAndMlp(const LayerWeights& layer, size_t index, const Spans& spans) {
-  const size_t rows = spans.rows;
-  RotateQueries(spans);
-  Attend(index, spans);
+// From queries on. The plan may leave out tokens whose keys are in the cache already.
+void Decoder::AttentionAndMlp(const LayerWeights& layer, size_t index, const AttentionPlan& plan) {
+  const size_t rows = plan.rows();
+  Attend(index, plan);
   QuantizeRows(act_.qkv.data(), act_.qkv_stride, config_.q_size(), rows);
   Project(layer.wo, 0, layer.wo.panels, rows, act_.y.data(), act_.y_stride);
   AddToResidual(rows);
@@ -160,13 +161,6 @@ void Decoder::AddToResidual(size_t rows) {
 
 void Decoder::Project(const PanelMatrix& matrix, size_t first_panel, size_t panels, size_t rows, float* c, size_t c_stride) {
   Linear(kernels_, pool_, {act_.q8.rows(), rows, &matrix, first_panel, panels, c, c_stride});
-}
-
-void Decoder::RotateQueries(const Spans& spans) {
-  pool_.Run(spans.rows, [&](size_t row, size_t) {
-    kernels_.rope({act_.qkv.data() + row * act_.qkv_stride, act_.rope_cos.data() + row * config_.head_dim,
-                   act_.rope_sin.data() + row * config_.head_dim, config_.heads, config_.head_dim});
-  });
 }
 
 void Decoder::KeepWanted(const std::vector<BatchItem>& batch) {

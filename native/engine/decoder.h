@@ -9,6 +9,7 @@
 #include "base/isa.h"
 #include "base/status.h"
 #include "engine/activations.h"
+#include "engine/attention_plan.h"
 #include "engine/batch.h"
 #include "model/weights.h"
 #include "ops/kernel_set.h"
@@ -39,17 +40,17 @@ class Decoder {
   Status Compute(const std::vector<BatchItem>& batch, const std::atomic<bool>& cancelled, float* logits);
   Status Reserve(const std::vector<BatchItem>& batch);
   void Embed(const std::vector<BatchItem>& batch);
-  void Layer(size_t index, const Spans& spans);
-  void LastLayer(size_t index, const Spans& spans, const Spans& wanted, const std::vector<BatchItem>& batch);
-  void AttentionAndMlp(const LayerWeights& layer, size_t index, const Spans& spans);
+  void Layer(size_t index, const Spans& spans, const AttentionPlan& plan);
+  void LastLayer(size_t index, const Spans& spans, const AttentionPlan& wanted, const std::vector<BatchItem>& batch);
+  void AttentionAndMlp(const LayerWeights& layer, size_t index, const AttentionPlan& plan);
   void KeepWanted(const std::vector<BatchItem>& batch);
 
   void NormAndQuantize(const float* weight, size_t rows);
   void QuantizeRows(const float* from, size_t stride, size_t k, size_t rows);
   void AddToResidual(size_t rows);
-  void RotateQueries(const Spans& spans);
   void StoreKeysAndValues(size_t layer, const Spans& spans);
-  void Attend(size_t layer, const Spans& spans);
+  void Rotate(float* x, size_t heads, size_t row);
+  void Attend(size_t layer, const AttentionPlan& plan);
   void Project(const PanelMatrix& matrix, size_t first_panel, size_t panels, size_t rows, float* c, size_t c_stride);
   Status Head(size_t rows, float* logits);
 

@@ -21,6 +21,8 @@ struct KvShape {
   // f16 elements of the keys (or the values) of one kv head in one segment.
   size_t head_elements() const { return kKeyBlock * head_dim; }
   size_t segment_elements() const { return layers * kv_heads * 2 * head_elements(); }
+  // Where a kv head's keys lie in a segment; its values follow them.
+  size_t head_offset(size_t layer, size_t kv_head) const { return (layer * kv_heads + kv_head) * 2 * head_elements(); }
   size_t segment_bytes() const { return segment_elements() * sizeof(uint16_t); }
   size_t bytes_per_token() const { return segment_bytes() / kKeyBlock; }
 };

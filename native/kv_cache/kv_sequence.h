@@ -41,19 +41,10 @@ class KvSequence {
   // mapped, and trusted to be what Export wrote. Errors: MODEL_NOT_FOUND, UNREADABLE, OUT_OF_MEMORY, TRUNCATED.
   Status Map(const std::string& path, size_t offset, size_t length);
 
-  const uint16_t* keys(size_t segment, size_t layer, size_t kv_head) const {
-    return segments_[segment]->data() + Offset(layer, kv_head);
-  }
-  const uint16_t* values(size_t segment, size_t layer, size_t kv_head) const {
-    return keys(segment, layer, kv_head) + shape_.head_elements();
-  }
-  // Of segments that Reserve has made room in.
-  uint16_t* mutable_keys(size_t segment, size_t layer, size_t kv_head) {
-    return segments_[segment]->mutable_data() + Offset(layer, kv_head);
-  }
-  uint16_t* mutable_values(size_t segment, size_t layer, size_t kv_head) {
-    return mutable_keys(segment, layer, kv_head) + shape_.head_elements();
-  }
+  // [KvShape::segment_elements()]
+  const uint16_t* segment(size_t index) const { return segments_[index]->data(); }
+  // Of a segment that Reserve has made room in.
+  uint16_t* mutable_segment(size_t index) { return segments_[index]->mutable_data(); }
 
   // Bytes of the segments that this sequence may write: those in memory that no other sequence shares.
   size_t OwnedBytes() const;
@@ -62,7 +53,6 @@ class KvSequence {
   using Segment = std::shared_ptr<KvSegment>;
 
   static bool Writable(const Segment& segment) { return segment.use_count() == 1 && !segment->mapped(); }
-  size_t Offset(size_t layer, size_t kv_head) const { return (layer * shape_.kv_heads + kv_head) * 2 * shape_.head_elements(); }
   Status NewSegment(const KvSegment* copy_of, Segment* segment) const;
   // Zeroes the slots of an exported segment from `used` on.
   void ClearSlots(uint16_t* segment, size_t used) const;

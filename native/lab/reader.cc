@@ -26,6 +26,26 @@ size_t Reader::Count(const char* name, size_t least, size_t most, size_t unit) {
   return count;
 }
 
+std::vector<size_t> Reader::Counts(const char* name, size_t least, size_t most) {
+  if (!ok()) return {};
+  const Napi::Value value = args_.Get(name);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array || value.As<Napi::TypedArray>().ElementLength() == 0) {
+    Fail(std::string("Expected '") + name + "' to be an Int32Array of at least one element");
+    return {};
+  }
+  const Napi::Int32Array array = value.As<Napi::Int32Array>();
+  std::vector<size_t> counts;
+  for (size_t i = 0; i < array.ElementLength(); ++i) {
+    const int64_t count = array[i];
+    if (count < static_cast<int64_t>(least) || count > static_cast<int64_t>(most)) {
+      Fail(std::string("Expected each of '") + name + "' in " + std::to_string(least) + ".." + std::to_string(most));
+      return {};
+    }
+    counts.push_back(static_cast<size_t>(count));
+  }
+  return counts;
+}
+
 size_t Reader::Group() {
   const size_t group = Count("group", 32, 256, 32);
   if (IsGroup(group)) return group;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "base/aligned_buffer.h"
 #include "lab/guarded.h"
@@ -46,9 +47,15 @@ class Reader {
 
   // An integer of `least` to `most` that `unit` divides; `least` after an error.
   size_t Count(const char* name, size_t least, size_t most, size_t unit = 1);
+  // An Int32Array of at least one integer, each of `least` to `most`; empty after an error.
+  std::vector<size_t> Counts(const char* name, size_t least, size_t most);
   // 'group': 32, 64, 128 or 256.
   size_t Group();
   float Float(const char* name);
+  // An error of the arguments unless `holds`.
+  void Check(bool holds, const char* error) {
+    if (!holds) Fail(error);
+  }
   // False when absent.
   bool Flag(const char* name) { return ok() && args_.Get(name).ToBoolean().Value(); }
 

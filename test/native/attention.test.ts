@@ -1,78 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// attention: the definition bit for bit, the same bits however positions are cut into calls, and plain double
-// mathematics with a bound. Keys and values that no query may see are NaN.
+// attention: the definition bit for bit, the same bits however positions are cut into calls and whoever shares the call,
+// and plain double mathematics with a bound.
 
+import { type Args, argsOf, assemble, type Draw, makeArgs, ordinary, type Plain, rowsOfRuns, type Shape } from './attention-args.js';
 import { WorstElement, expectSameBits } from './compare.js';
 import { type KernelCase, describeEachKernel, describeFamily, scalarOf, trim } from './families.js';
 import { exp, f, fma, fromF16, sumLanes } from './f32.js';
 import { type KernelArgs, type KernelOutputs, lab } from './lab.js';
-import { Random } from './random.js';
 
 const family = 'attention';
 const block = 64;
 const nan16 = 0x7e00;
 
-interface Shape {
-  readonly firstPosition: number;
-  readonly rows: number;
-  readonly heads: number;
-  readonly headDim: number;
-  /** Elements between the rows of q that belong to others. */
-  readonly gap?: number;
-  readonly inPlace?: boolean;
-}
-
-/** Draws one f16 key or value, and one query element. */
-interface Draw {
-  readonly half: (random: Random) => number;
-  readonly query: (random: Random) => number;
-}
-
-const ordinary: Draw = {
-  half: (random) => random.pick([0, 0x8000]) + random.integer(0x2000, 0x4100),
-  query: (random) => random.real(-3, 3),
-};
-
-/** f16 [position][headDim], which the oracle reads. */
-interface Plain {
-  readonly plainKeys: Uint16Array;
-  readonly plainValues: Uint16Array;
-}
-
-type Args = Record<'rows' | 'heads' | 'headDim' | 'stride' | 'firstPosition' | 'scale', number> &
-  Plain & { readonly q: Float32Array; readonly inPlace: boolean };
-
-/** The kernel's blocks: keys [block][headDim][64], values [block][64][headDim]. */
-function blocks({ plainKeys, plainValues }: Plain, headDim: number) {
-  const positions = plainKeys.length / headDim;
-  const size = Math.ceil(positions / block) * block * headDim;
-  const keys = new Uint16Array(size).fill(nan16);
-  const values = new Uint16Array(size).fill(nan16);
-  values.set(plainValues);
-  for (let t = 0; t < positions; t++) {
-    const first = Math.floor(t / block) * block * headDim + (t % block);
-    for (let d = 0; d < headDim; d++) keys[first + d * block] = plainKeys[t * headDim + d]!;
-  }
-  return { keys, values };
-}
-
-function makeArgs(label: string, shape: Shape, draw: Draw): KernelArgs {
-  const random = new Random(label);
-  const { firstPosition, rows, heads, headDim, gap = 0, inPlace = false } = shape;
-  const stride = heads * headDim + gap;
-  const q = Float32Array.from({ length: (rows - 1) * stride + heads * headDim }, () => draw.query(random));
-  const halves = () => Uint16Array.from({ length: (firstPosition + rows) * headDim }, () => draw.half(random));
-  const plain = { plainKeys: halves(), plainValues: halves() };
-  const scale = f(1 / Math.sqrt(headDim));
-  return { firstPosition, rows, heads, headDim, stride, scale, inPlace, q, ...plain, ...blocks(plain, headDim) };
-}
-
 const widened = Float32Array.from({ length: 65536 }, (_, half) => fromF16(half));
 
-/** One query over the keys 0..t. */
-function attend(args: Args, query: Float32Array, t: number): Float32Array {
-  const { headDim, plainKeys, plainValues } = args;
-  const q = query.map((x) => x * args.scale);
+/** One scaled query over the keys 0..t. */
+function attend(q: Float32Array, { keys, values }: Plain, t: number): Float32Array {
+  const headDim = q.length;
   const lanes = new Float32Array(16);
   const out = new Float32Array(headDim);
   let max = f(-3e38);
@@ -80,7 +24,7 @@ function attend(args: Args, query: Float32Array, t: number): Float32Array {
     const scores: number[] = [];
     for (let j = first; j <= Math.min(t, first + block - 1); j++) {
       let dot = 0;
-      for (let d = 0; d < headDim; d++) dot = fma(q[d]!, widened[plainKeys[j * headDim + d]!]!, dot);
+      for (let d = 0; d < headDim; d++) dot = fma(q[d]!, widened[keys[j * headDim + d]!]!, dot);
       scores.push(dot);
     }
     const before = max;
@@ -91,7 +35,7 @@ function attend(args: Args, query: Float32Array, t: number): Float32Array {
     for (const [j, score] of scores.entries()) {
       const p = exp(f(score - max));
       lanes[j % 16]! += p;
-      for (let d = 0; d < headDim; d++) out[d] = fma(p, widened[plainValues[(first + j) * headDim + d]!]!, out[d]!);
+      for (let d = 0; d < headDim; d++) out[d] = fma(p, widened[values[(first + j) * headDim + d]!]!, out[d]!);
     }
   }
   const inverse = f(1 / sumLanes(lanes));
@@ -99,17 +43,24 @@ function attend(args: Args, query: Float32Array, t: number): Float32Array {
 }
 
 /** Calls `visit` for the query of every row and head. */
-function eachQuery(args: Args, visit: (at: number, t: number) => void): void {
-  for (let row = 0; row < args.rows; row++) {
-    for (let h = 0; h < args.heads; h++) visit(row * args.stride + h * args.headDim, args.firstPosition + row);
+function eachQuery({ kernel, facts }: Args, visit: (at: number, plain: Plain, t: number) => void): void {
+  let row = 0;
+  for (const [i, { firstPosition, rows }] of facts.runs.entries()) {
+    for (let r = 0; r < rows; r++, row++) {
+      for (let h = 0; h < facts.heads; h++) visit(row * kernel.stride + h * facts.headDim, facts.plain[i]!, firstPosition + r);
+    }
   }
 }
 
 function oracle(kernelArgs: KernelArgs): KernelOutputs {
-  const args = kernelArgs as unknown as Args;
+  const args = argsOf(kernelArgs);
+  const { q, scale } = args.kernel;
   // Between the rows stands what was there: q in place, unwritten memory otherwise.
-  const out = args.inPlace ? Float32Array.from(args.q) : new Float32Array(args.q.length).fill(NaN);
-  eachQuery(args, (at, t) => out.set(attend(args, args.q.subarray(at, at + args.headDim), t), at));
+  const out = args.facts.inPlace ? Float32Array.from(q) : new Float32Array(q.length).fill(NaN);
+  eachQuery(args, (at, plain, t) => {
+    const query = q.subarray(at, at + args.facts.headDim).map((x) => x * scale);
+    out.set(attend(query, plain, t), at);
+  });
   return { out };
 }
 
@@ -138,66 +89,90 @@ describeFamily(family, {
   oracle,
   groups: {
     'positions around blocks and lanes, by head dimensions': positions.flatMap((firstPosition) =>
-      headDims.map((headDim) => oneCase('position', { firstPosition, rows: 1, heads: 2, headDim, gap: firstPosition % 3 })),
+      headDims.map((headDim) => oneCase('position', { runs: [{ firstPosition, rows: 1 }], heads: 2, headDim, gap: firstPosition % 3 })),
     ),
     'one to eight heads': [1, 2, 3, 4, 5, 6, 7, 8].flatMap((heads) =>
-      [0, 20, 64].map((firstPosition) => oneCase('heads', { firstPosition, rows: 2, heads, headDim: 32, gap: heads })),
+      [0, 20, 64].map((firstPosition) => oneCase('heads', { runs: [{ firstPosition, rows: 2 }], heads, headDim: 32, gap: heads })),
     ),
     'runs of rows, across blocks, in place': [2, 3, 5, 16, 17, 70].flatMap((rows) =>
       [0, 1, 60, 63, 64].map((firstPosition) => {
         const inPlace = rows % 2 === 1;
-        return oneCase('rows', { firstPosition, rows, heads: 3, headDim: 16, gap: 16 * (rows % 2), inPlace });
+        return oneCase('rows', { runs: [{ firstPosition, rows }], heads: 3, headDim: 16, gap: 16 * (rows % 2), inPlace });
       }),
     ),
     'the heads of the real model': [0, 63, 130].map((firstPosition) =>
-      oneCase('model', { firstPosition, rows: 4, heads: 4, headDim: 64, gap: 3072 - 256, inPlace: true }),
+      oneCase('model', { runs: [{ firstPosition, rows: 4 }], heads: 4, headDim: 64, gap: 3072 - 256, blockOffset: 320, inPlace: true }),
+    ),
+    'runs of several sequences, with and without shared blocks': [0, 1, 2].flatMap((sharedBlocks) =>
+      [1, 4].map((heads) => {
+        const first = sharedBlocks * block;
+        const runs = [{ firstPosition: first, rows: 1 }, { firstPosition: first + 70, rows: 9 }, { firstPosition: first + 5, rows: 2 }];
+        return oneCase('runs', { runs, sharedBlocks, heads, headDim: 32, gap: 8, blockOffset: 16 });
+      }),
     ),
     'equal and steep scores': [10, 63, 100].flatMap((firstPosition) =>
       [16, 80].flatMap((headDim) => [
-        oneCase('flat', { firstPosition, rows: 3, heads: 5, headDim }, flat),
-        oneCase('steep', { firstPosition, rows: 3, heads: 5, headDim }, steep),
+        oneCase('flat', { runs: [{ firstPosition, rows: 3 }], heads: 5, headDim }, flat),
+        oneCase('steep', { runs: [{ firstPosition, rows: 3 }], heads: 5, headDim }, steep),
       ]),
     ),
     'special values, finite and not': [0, 14, 66].flatMap((firstPosition) =>
       [true, false].map((finite) =>
-        oneCase(`finite ${finite}`, { firstPosition, rows: 3, heads: 4, headDim: 48 }, special(finite)),
+        oneCase(`finite ${finite}`, { runs: [{ firstPosition, rows: 3 }], heads: 4, headDim: 48 }, special(finite)),
       ),
     ),
   },
 });
 
-/** The rows `from` .. `from + rows - 1` of a case as a call of their own. */
-function rowsOf(args: Args, from: number, rows: number): KernelArgs {
-  const { headDim, heads, stride } = args;
-  const firstPosition = args.firstPosition + from;
+/** The rows `from` .. `from + rows - 1` of a run as a call of their own. */
+function rowsOf({ kernel, facts }: Args, run: number, from: number, rows: number): KernelArgs {
+  const { headDim, heads } = facts;
+  const firstPosition = facts.runs[run]!.firstPosition + from;
   const count = (firstPosition + rows) * headDim;
-  const plain = { plainKeys: args.plainKeys.subarray(0, count), plainValues: args.plainValues.subarray(0, count) };
-  const q = args.q.subarray(from * stride, (from + rows - 1) * stride + heads * headDim);
-  return { ...args, rows, firstPosition, q, ...plain, ...blocks(plain, headDim) };
+  const { keys, values } = facts.plain[run]!;
+  const plain = [{ keys: keys.subarray(0, count), values: values.subarray(0, count) }];
+  const first = (rowsOfRuns(facts.runs.slice(0, run)) + from) * kernel.stride;
+  const q = kernel.q.slice(first, first + (rows - 1) * kernel.stride + heads * headDim);
+  return assemble({ ...facts, runs: [{ firstPosition, rows }], sharedBlocks: 0, plain }, q);
 }
 
 describe('attention in pieces', () => {
-  const shapes = [
-    { firstPosition: 0, rows: 75, heads: 4, headDim: 32 },
-    { firstPosition: 50, rows: 90, heads: 3, headDim: 16 },
+  const shapes: readonly Shape[] = [
+    { runs: [{ firstPosition: 0, rows: 75 }], heads: 4, headDim: 32 },
+    { runs: [{ firstPosition: 50, rows: 90 }], heads: 3, headDim: 16 },
   ];
+  const together: Shape = {
+    runs: [64, 130, 64, 100, 127, 64].map((firstPosition, i) => ({ firstPosition, rows: 1 + ((i * 5) % 12) })),
+    ...{ sharedBlocks: 1, heads: 4, headDim: 64 },
+  };
   describeEachKernel(family, ({ name }) => {
     for (const [title, sizes] of Object.entries({ 'rows one at a time': [1], 'odd chunks': [7, 1, 13, 3, 31, 5] })) {
       it(`${title} have the bits of one call`, () => {
         for (const shape of trim(shapes)) {
-          const args = makeArgs(`pieces ${shape.rows}`, shape, ordinary);
-          const whole = lab.run(name, args, 'end')['out']!;
-          const stride = args['stride'] as number;
-          for (let from = 0, turn = 0; from < shape.rows; turn++) {
-            const rows = Math.min(sizes[turn % sizes.length]!, shape.rows - from);
+          const args = argsOf(makeArgs(`pieces ${shape.heads}`, shape, ordinary));
+          const whole = lab.run(name, args.kernel, 'end')['out']!;
+          const { stride } = args.kernel;
+          const all = rowsOfRuns(shape.runs);
+          for (let from = 0, turn = 0; from < all; turn++) {
+            const rows = Math.min(sizes[turn % sizes.length]!, all - from);
             const out = whole.subarray(from * stride, (from + rows) * stride);
-            const piece = lab.run(name, rowsOf(args as unknown as Args, from, rows), 'odd');
+            const piece = lab.run(name, rowsOf(args, 0, from, rows), 'odd');
             expectSameBits(piece, { out }, `${name}, rows ${from}..${from + rows - 1}`);
             from += rows;
           }
         }
       });
     }
+    it('sequences with a common prefix have the bits of each alone', () => {
+      const args = argsOf(makeArgs('together', together, ordinary));
+      const { stride } = args.kernel;
+      const whole = lab.run(name, args.kernel, 'odd')['out']!;
+      for (const [i, { rows }] of together.runs.entries()) {
+        const first = rowsOfRuns(together.runs.slice(0, i)) * stride;
+        const alone = lab.run(name, rowsOf(args, i, 0, rows), 'end');
+        expectSameBits(alone, { out: whole.subarray(first, first + rows * stride) }, `${name}, sequence ${i}`);
+      }
+    });
   });
 });
 
@@ -205,14 +180,14 @@ describe('attention against double mathematics', () => {
   it('an average of the values, off by the errors of scores, exp and sums', () => {
     const worst = new WorstElement();
     for (const firstPosition of trim(positions)) {
-      const shape = { firstPosition, rows: 1, heads: 2, headDim: 64 };
-      const kernelArgs = makeArgs(`double ${firstPosition}`, shape, ordinary);
-      const args = kernelArgs as unknown as Args;
-      const out = lab.run(scalarOf(family), kernelArgs, 'end')['out']!;
-      const [keys, values] = [args.plainKeys, args.plainValues].map((halves) => Float64Array.from(halves, fromF16)) as [Float64Array, Float64Array];
-      eachQuery(args, (at, t) => {
+      const shape = { runs: [{ firstPosition, rows: 1 }], heads: 2, headDim: 64 };
+      const args = argsOf(makeArgs(`double ${firstPosition}`, shape, ordinary));
+      const { q, scale } = args.kernel;
+      const out = lab.run(scalarOf(family), args.kernel, 'end')['out']!;
+      eachQuery(args, (at, plain, t) => {
+        const [keys, values] = [plain.keys, plain.values].map((halves) => Float64Array.from(halves, fromF16)) as [Float64Array, Float64Array];
         const rows = [...Array(t + 1).keys()].map((j) => {
-          const terms = [...Array(64).keys()].map((d) => args.q[at + d]! * args.scale * keys[j * 64 + d]!);
+          const terms = [...Array(64).keys()].map((d) => q[at + d]! * scale * keys[j * 64 + d]!);
           return { score: terms.reduce((a, b) => a + b, 0), size: terms.reduce((a, b) => a + Math.abs(b), 0) };
         });
         const max = Math.max(...rows.map(({ score }) => score));

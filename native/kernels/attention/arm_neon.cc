@@ -26,9 +26,19 @@ LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, float32x4_t (&acc)
   }
 }
 
-// The tail of `mask` is 0, which leaves the sums of the lanes as they were.
-LG_ALWAYS_INLINE float32x4_t ExpMasked(float32x4_t x, uint32x4_t mask) {
-  return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(ExpNeon(x)), mask));
+// Four scores as probabilities, in place.
+LG_ALWAYS_INLINE float32x4_t Probabilities4(float* scores, float max) {
+  const float32x4_t p = ExpNeon(vsubq_f32(vld1q_f32(scores), vdupq_n_f32(max)));
+  vst1q_f32(scores, p);
+  return p;
+}
+
+// The same; 0 for keys from `count` on, which may be negative. Adding 0 leaves the sums of the lanes as they were.
+LG_ALWAYS_INLINE float32x4_t SomeProbabilities4(float* scores, ptrdiff_t count, float max) {
+  const uint32x4_t bits = vreinterpretq_u32_f32(ExpNeon(vsubq_f32(vld1q_f32(scores), vdupq_n_f32(max))));
+  const float32x4_t p = vreinterpretq_f32_u32(vandq_u32(bits, TailMask4(count)));
+  vst1q_f32(scores, p);
+  return p;
 }
 
 struct Neon {
@@ -55,31 +65,36 @@ struct Neon {
     }
   }
 
-  static LG_ALWAYS_INLINE float Probabilities(float* scores, size_t count, float* max, float* lanes) {
-    float32x4_t maxima = vdupq_n_f32(*max);
+  static LG_ALWAYS_INLINE float Max(const float* scores, size_t count, float max) {
+    float32x4_t maxima = vdupq_n_f32(max);
     for (size_t j = 0; j < count; j += 4) {
       const uint32x4_t mask = TailMask4(static_cast<ptrdiff_t>(count - j));
       maxima = LargerNeon(vbslq_f32(mask, vld1q_f32(scores + j), maxima), maxima);
     }
-    const float new_max = vmaxvq_f32(maxima);  // a maximum is the same in any order
-    const float keep = ExpScalar(*max - new_max);
+    return vmaxvq_f32(maxima);  // a maximum is the same in any order
+  }
+
+  static LG_ALWAYS_INLINE void Exp16(float* x) {
+    LG_UNROLL
+    for (int v = 0; v < 4; ++v) vst1q_f32(x + 4 * v, ExpNeon(vld1q_f32(x + 4 * v)));
+  }
+
+  static LG_ALWAYS_INLINE void Probabilities(float* scores, size_t count, float max, float keep, float* lanes) {
     float32x4_t sums[4];
     LG_UNROLL
     for (int v = 0; v < 4; ++v) sums[v] = vmulq_n_f32(vld1q_f32(lanes + 4 * v), keep);
-    for (size_t j = 0; j < count; j += 16) {
+    size_t j = 0;
+    for (; j + 16 <= count; j += 16) {
       LG_UNROLL
-      for (int v = 0; v < 4; ++v) {
-        float* four = scores + j + 4 * v;
-        const uint32x4_t mask = TailMask4(static_cast<ptrdiff_t>(count) - static_cast<ptrdiff_t>(j) - 4 * v);
-        const float32x4_t p = ExpMasked(vsubq_f32(vld1q_f32(four), vdupq_n_f32(new_max)), mask);
-        vst1q_f32(four, p);
-        sums[v] = vaddq_f32(sums[v], p);
-      }
+      for (int v = 0; v < 4; ++v) sums[v] = vaddq_f32(sums[v], Probabilities4(scores + j + 4 * v, max));
+    }
+    if (j < count) {
+      const ptrdiff_t rest = static_cast<ptrdiff_t>(count - j);
+      LG_UNROLL
+      for (int v = 0; v < 4; ++v) sums[v] = vaddq_f32(sums[v], SomeProbabilities4(scores + j + 4 * v, rest - 4 * v, max));
     }
     LG_UNROLL
     for (int v = 0; v < 4; ++v) vst1q_f32(lanes + 4 * v, sums[v]);
-    *max = new_max;
-    return keep;
   }
 
   template <int H, typename Element>

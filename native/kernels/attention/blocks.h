@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every vector kernel of attention shares: the scratch memory, and the walk over blocks, rows and heads.
-// An instruction set gives `Ops`, a struct of an anonymous namespace with
-//   Widen(from, to)                                             16 halves to floats
-//   Scores<H>(q, head_dim, keys, count, scores)                 H heads against `count` keys, rounded up to 16
-//   Probabilities(scores, count, max, lanes)                    in place; the factor for what was summed before
-//   Outputs<H>(p, count, values, head_dim, keep, out)           out = out * keep + p x values, H heads
+// What every vector kernel of attention shares: the scratch memory, and the walk over runs, blocks, rows and heads.
+// An instruction set gives `Ops`, a struct of an anonymous namespace, where P pairs of a row and a head follow one another:
+//   Widen(from, to)                                   16 halves to floats
+//   Scores<P>(q, head_dim, keys, count, scores)       P queries against `count` keys, rounded up to 16
+//   Max(scores, count, max)                           the largest of `max` and the scores
+//   Exp16(x)                                          16 floats in place
+//   Probabilities(scores, count, max, keep, lanes)    exp(score - max) in place, added to lanes * keep
+//   Outputs<P>(p, count, values, head_dim, keep, out) out = out * keep + p x values
 // where keys and values are float or, for a single row, halves as they lie in the cache.
 // All of it has internal linkage: a kernel file must define no symbol that another file could pick up.
 #pragma once
@@ -14,109 +16,158 @@
 
 namespace lg {
 
-// Views into the scratch memory; `at` counts (row, head) pairs.
+// Views into the scratch memory. Pairs are counted over the rows of all runs, those of a step from its first row.
 struct AttentionWork {
   float* keys;    // [head_dim][64]
   float* values;  // [64][head_dim]
-  float* scores;  // [at][64]
-  float* q;       // [at][head_dim], scaled
-  float* out;     // [at][head_dim]
-  float* lanes;   // [at][16]
-  float* max;     // [at]
+  float* scores;  // [pair of a step][64]
+  float* keep;    // [pair of a step]   what the sums before this block are multiplied with
+  float* q;       // [pair][head_dim]   scaled
+  float* out;     // [pair][head_dim]
+  float* lanes;   // [pair][16]
+  float* max;     // [pair]
 };
 
-// A sum over `count` steps of one number per head times 16 * V values: acc[h] = fma(numbers[h][i], values[i], acc[h]). For
+// A sum over `count` steps of one number per pair times 16 * V values: acc[p] = fma(numbers[p][i], values[i], acc[p]). For
 // scores the steps are dimensions and the values keys; for outputs the steps are keys and the values dimensions.
 template <typename Element>
 struct Products {
-  const float* numbers;  // head h, step i at numbers + h * number_stride + i
+  const float* numbers;  // pair p, step i at numbers + p * number_stride + i
   size_t number_stride;
   const Element* values;  // step i at values + i * value_stride
   size_t value_stride;
   size_t count;
 };
 
-static inline AttentionWork DivideScratch(const AttentionArgs& a) {
-  const size_t block = kKeyBlock * a.head_dim, pairs = a.rows * a.heads;
+// Consecutive rows of the scratch memory that meet one block: row first + i sees the first min(64, visible + i) keys.
+struct SeeingRows {
+  size_t first, count, visible;
+};
+
+template <int N>
+struct Constant {
+  static constexpr int value = N;
+};
+
+static inline AttentionWork DivideScratch(const AttentionArgs& a, size_t rows) {
+  const size_t block = kKeyBlock * a.head_dim, pairs = rows * a.heads, of_step = PairsOfStep(a.heads);
   AttentionWork w;
   w.keys = a.scratch;
   w.values = w.keys + block;
   w.scores = w.values + block;
-  w.q = w.scores + pairs * kKeyBlock;
+  w.keep = w.scores + of_step * kKeyBlock;
+  w.q = w.keep + of_step;
   w.out = w.q + pairs * a.head_dim;
   w.lanes = w.out + pairs * a.head_dim;
   w.max = w.lanes + pairs * kLanes;
   return w;
 }
 
-static inline void StartAttention(const AttentionArgs& a, const AttentionWork& w) {
-  for (size_t at = 0; at < a.rows * a.heads; ++at) {
-    const float* q = a.q + at / a.heads * a.stride + at % a.heads * a.head_dim;
+static inline void StartRun(const AttentionArgs& a, const AttentionRun& run, size_t first_row, const AttentionWork& w) {
+  for (size_t i = 0; i < run.rows * a.heads; ++i) {
+    const size_t pair = first_row * a.heads + i;
+    const float* q = run.q + i / a.heads * a.stride + i % a.heads * a.head_dim;
     for (size_t d = 0; d < a.head_dim; ++d) {
-      w.q[at * a.head_dim + d] = q[d] * a.scale;
-      w.out[at * a.head_dim + d] = 0.0f;
+      w.q[pair * a.head_dim + d] = q[d] * a.scale;
+      w.out[pair * a.head_dim + d] = 0.0f;
     }
-    for (size_t lane = 0; lane < kLanes; ++lane) w.lanes[at * kLanes + lane] = 0.0f;
-    w.max[at] = kScoreFloor;
+    for (size_t lane = 0; lane < kLanes; ++lane) w.lanes[pair * kLanes + lane] = 0.0f;
+    w.max[pair] = kScoreFloor;
   }
 }
 
-static inline void FinishAttention(const AttentionArgs& a, const AttentionWork& w) {
-  for (size_t at = 0; at < a.rows * a.heads; ++at) {
-    float* out = a.out + at / a.heads * a.stride + at % a.heads * a.head_dim;
-    const float inverse = 1.0f / SumLanesScalar(w.lanes + at * kLanes);
-    for (size_t d = 0; d < a.head_dim; ++d) out[d] = w.out[at * a.head_dim + d] * inverse;
+static inline void FinishRun(const AttentionArgs& a, const AttentionRun& run, size_t first_row, const AttentionWork& w) {
+  for (size_t i = 0; i < run.rows * a.heads; ++i) {
+    const size_t pair = first_row * a.heads + i;
+    float* out = run.out + i / a.heads * a.stride + i % a.heads * a.head_dim;
+    const float inverse = 1.0f / SumLanesScalar(w.lanes + pair * kLanes);
+    for (size_t d = 0; d < a.head_dim; ++d) out[d] = w.out[pair * a.head_dim + d] * inverse;
   }
 }
 
 template <typename Ops>
-static void WidenBlock(const AttentionArgs& a, size_t block, size_t keys, const AttentionWork& w) {
+static void WidenBlock(const AttentionArgs& a, const AttentionRun& run, size_t block, size_t count, const AttentionWork& w) {
+  const uint16_t* const keys = KeysOf(a, run, block);
+  const uint16_t* const values = ValuesOf(a, run, block);
   for (size_t d = 0; d < a.head_dim; ++d) {
-    for (size_t j = 0; j < keys; j += 16) Ops::Widen(a.keys[block] + d * kKeyBlock + j, w.keys + d * kKeyBlock + j);
+    for (size_t j = 0; j < count; j += 16) Ops::Widen(keys + d * kKeyBlock + j, w.keys + d * kKeyBlock + j);
   }
-  for (size_t i = 0; i < keys * a.head_dim; i += 16) Ops::Widen(a.values[block] + i, w.values + i);
+  for (size_t i = 0; i < count * a.head_dim; i += 16) Ops::Widen(values + i, w.values + i);
 }
 
-// H heads of one row, from pair `at`, against the first `count` keys of one block.
-template <typename Ops, int H, typename Element>
-static void HeadsBlock(const AttentionWork& w, size_t at, const Element* keys, const Element* values, size_t count, size_t head_dim) {
-  float* scores = w.scores + at * kKeyBlock;
-  Ops::template Scores<H>(w.q + at * head_dim, head_dim, keys, count, scores);
-  float keep[H];
-  for (int h = 0; h < H; ++h) {
-    keep[h] = Ops::Probabilities(scores + h * kKeyBlock, count, w.max + at + h, w.lanes + (at + h) * kLanes);
+// Cuts the pairs of a step into tiles: visit(first pair, keys that its pairs see, pairs as a Constant). The pairs of a tile
+// see the same keys: in a block that all rows see in full any pairs, otherwise heads of one row.
+template <typename Visit>
+static LG_ALWAYS_INLINE void ForEachTile(const SeeingRows& rows, size_t heads, const Visit& visit) {
+  const bool full = rows.visible >= kKeyBlock;
+  const size_t groups = full ? 1 : rows.count, size = full ? rows.count * heads : heads;
+  for (size_t group = 0; group < groups; ++group) {
+    const size_t count = Least(kKeyBlock, rows.visible + group), end = (group + 1) * size;
+    size_t pair = group * size;
+    for (; pair + 4 <= end; pair += 4) visit(pair, count, Constant<4>());
+    for (; pair < end; ++pair) visit(pair, count, Constant<1>());
   }
-  Ops::template Outputs<H>(scores, count, values, head_dim, keep, w.out + at * head_dim);
 }
 
-// Four heads at a time share each load of a key or value.
+// All scores of a step, then all probabilities, then all outputs: the latencies of one pair hide behind other pairs.
 template <typename Ops, typename Element>
-static void RowBlock(const AttentionArgs& a, const AttentionWork& w, size_t row, const Element* keys, const Element* values, size_t count) {
-  size_t h = 0;
-  for (; h + 4 <= a.heads; h += 4) HeadsBlock<Ops, 4>(w, row * a.heads + h, keys, values, count, a.head_dim);
-  for (; h < a.heads; ++h) HeadsBlock<Ops, 1>(w, row * a.heads + h, keys, values, count, a.head_dim);
+static void AddStep(const AttentionArgs& a, const AttentionWork& w, const SeeingRows& rows, const Element* keys, const Element* values) {
+  const size_t dim = a.head_dim, first = rows.first * a.heads, pairs = rows.count * a.heads;
+  float* const max = w.max + first;
+  ForEachTile(rows, a.heads, [&](size_t pair, size_t count, auto tile) {
+    Ops::template Scores<tile.value>(w.q + (first + pair) * dim, dim, keys, count, w.scores + pair * kKeyBlock);
+  });
+  const auto seen = [&](size_t pair) { return Least(kKeyBlock, rows.visible + pair / a.heads); };
+  for (size_t pair = 0; pair < pairs; ++pair) {
+    const float before = max[pair];
+    max[pair] = Ops::Max(w.scores + pair * kKeyBlock, seen(pair), before);
+    w.keep[pair] = before - max[pair];
+  }
+  for (size_t pair = 0; pair < pairs; pair += 16) Ops::Exp16(w.keep + pair);
+  for (size_t pair = 0; pair < pairs; ++pair) {
+    Ops::Probabilities(w.scores + pair * kKeyBlock, seen(pair), max[pair], w.keep[pair], w.lanes + (first + pair) * kLanes);
+  }
+  ForEachTile(rows, a.heads, [&](size_t pair, size_t count, auto tile) {
+    Ops::template Outputs<tile.value>(w.scores + pair * kKeyBlock, count, values, dim, w.keep + pair, w.out + (first + pair) * dim);
+  });
 }
 
-static inline size_t KeysOfBlock(size_t first, size_t end) { return end - first < kKeyBlock ? end - first : kKeyBlock; }
+template <typename Ops, typename Element>
+static void AddRows(const AttentionArgs& a, const AttentionWork& w, const SeeingRows& rows, const Element* keys, const Element* values) {
+  const size_t step = RowsOfStep(a.heads);
+  for (size_t i = 0; i < rows.count; i += step) {
+    AddStep<Ops>(a, w, {rows.first + i, Least(step, rows.count - i), rows.visible + i}, keys, values);
+  }
+}
+
+template <typename Ops>
+static void AddBlock(const AttentionArgs& a, const AttentionWork& w, const AttentionRun& run, size_t block, const SeeingRows& rows) {
+  if (rows.count == 1) {  // widening would serve this row alone, and cost a store and a load of every number
+    AddRows<Ops>(a, w, rows, KeysOf(a, run, block), ValuesOf(a, run, block));
+    return;
+  }
+  WidenBlock<Ops>(a, run, block, Least(kKeyBlock, rows.visible + rows.count - 1), w);
+  AddRows<Ops>(a, w, rows, static_cast<const float*>(w.keys), static_cast<const float*>(w.values));
+}
+
+// A run against the blocks that it does not share.
+template <typename Ops>
+static void AddOwnBlocks(const AttentionArgs& a, const AttentionWork& w, const AttentionRun& run, size_t first_row) {
+  for (size_t block = a.shared_blocks; block * kKeyBlock < run.first_position + run.rows; ++block) {
+    const size_t first = block * kKeyBlock;
+    const size_t before = first > run.first_position ? first - run.first_position : 0;  // rows that see none of it
+    AddBlock<Ops>(a, w, run, block, {first_row + before, run.rows - before, run.first_position + before + 1 - first});
+  }
+}
 
 template <typename Ops>
 static void RunAttention(const AttentionArgs& a) {
-  const AttentionWork w = DivideScratch(a);
-  StartAttention(a, w);
-  const size_t all_keys = a.first_position + a.rows;
-  for (size_t first = 0; first < all_keys; first += kKeyBlock) {
-    const size_t block = first / kKeyBlock;
-    if (a.rows == 1) {  // widening would serve this row alone, and cost a store and a load of every number
-      RowBlock<Ops>(a, w, 0, a.keys[block], a.values[block], KeysOfBlock(first, all_keys));
-      continue;
-    }
-    WidenBlock<Ops>(a, block, KeysOfBlock(first, all_keys), w);
-    for (size_t row = 0; row < a.rows; ++row) {
-      const size_t end = a.first_position + row + 1;  // keys that this row may see
-      if (end > first) RowBlock<Ops>(a, w, row, static_cast<const float*>(w.keys), static_cast<const float*>(w.values), KeysOfBlock(first, end));
-    }
-  }
-  FinishAttention(a, w);
+  const size_t rows = RowsOfRuns(a);
+  const AttentionWork w = DivideScratch(a, rows);
+  for (size_t i = 0, row = 0; i < a.run_count; row += a.runs[i++].rows) StartRun(a, a.runs[i], row, w);
+  for (size_t block = 0; block < a.shared_blocks; ++block) AddBlock<Ops>(a, w, a.runs[0], block, {0, rows, kKeyBlock});
+  for (size_t i = 0, row = 0; i < a.run_count; row += a.runs[i++].rows) AddOwnBlocks<Ops>(a, w, a.runs[i], row);
+  for (size_t i = 0, row = 0; i < a.run_count; row += a.runs[i++].rows) FinishRun(a, a.runs[i], row, w);
 }
 
 }  // namespace lg

@@ -8,14 +8,6 @@
 namespace lg {
 namespace {
 
-// The scores of keys j .. j + 7 as probabilities, in place; 0 for keys from `count` on.
-LG_ALWAYS_INLINE __m256 Probabilities8(float* scores, size_t j, size_t count, __m256 max) {
-  const __m256i mask = TailMask8(static_cast<ptrdiff_t>(count) - static_cast<ptrdiff_t>(j));
-  const __m256 p = _mm256_and_ps(ExpAvx2(_mm256_sub_ps(_mm256_loadu_ps(scores + j), max)), _mm256_castsi256_ps(mask));
-  _mm256_storeu_ps(scores + j, p);
-  return p;
-}
-
 LG_ALWAYS_INLINE __m256 Load8(const float* from) { return _mm256_loadu_ps(from); }
 LG_ALWAYS_INLINE __m256 Load8(const uint16_t* from) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))); }
 
@@ -31,6 +23,20 @@ LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, __m256 (&acc)[H][2
       acc[h][1] = _mm256_fmadd_ps(one, second, acc[h][1]);
     }
   }
+}
+
+// The scores of keys j .. j + 7 as probabilities, in place.
+LG_ALWAYS_INLINE __m256 Probabilities8(float* scores, __m256 max) {
+  const __m256 p = ExpAvx2(_mm256_sub_ps(_mm256_loadu_ps(scores), max));
+  _mm256_storeu_ps(scores, p);
+  return p;
+}
+
+// The same; 0 for keys from `count` on, which may be negative.
+LG_ALWAYS_INLINE __m256 SomeProbabilities8(float* scores, ptrdiff_t count, __m256 max) {
+  const __m256 p = _mm256_and_ps(ExpAvx2(_mm256_sub_ps(_mm256_loadu_ps(scores), max)), _mm256_castsi256_ps(TailMask8(count)));
+  _mm256_storeu_ps(scores, p);
+  return p;
 }
 
 struct Avx2 {
@@ -53,24 +59,34 @@ struct Avx2 {
     }
   }
 
-  static LG_ALWAYS_INLINE float Probabilities(float* scores, size_t count, float* max, float* lanes) {
-    __m256 maxima = _mm256_set1_ps(*max);
+  static LG_ALWAYS_INLINE float Max(const float* scores, size_t count, float max) {
+    __m256 maxima = _mm256_set1_ps(max);
     for (size_t j = 0; j < count; j += 8) {
       const __m256 mask = _mm256_castsi256_ps(TailMask8(static_cast<ptrdiff_t>(count - j)));
       maxima = _mm256_max_ps(_mm256_blendv_ps(maxima, _mm256_loadu_ps(scores + j), mask), maxima);
     }
-    const float new_max = MaxLaneAvx2(maxima);
-    const float keep = ExpScalar(*max - new_max);
+    return MaxLaneAvx2(maxima);
+  }
+
+  static LG_ALWAYS_INLINE void Exp16(float* x) {
+    for (int half = 0; half < 16; half += 8) _mm256_storeu_ps(x + half, ExpAvx2(_mm256_loadu_ps(x + half)));
+  }
+
+  static LG_ALWAYS_INLINE void Probabilities(float* scores, size_t count, float max, float keep, float* lanes) {
     __m256 first = _mm256_mul_ps(_mm256_loadu_ps(lanes), _mm256_set1_ps(keep));
     __m256 second = _mm256_mul_ps(_mm256_loadu_ps(lanes + 8), _mm256_set1_ps(keep));
-    for (size_t j = 0; j < count; j += 16) {
-      first = _mm256_add_ps(first, Probabilities8(scores, j, count, _mm256_set1_ps(new_max)));
-      second = _mm256_add_ps(second, Probabilities8(scores, j + 8, count, _mm256_set1_ps(new_max)));
+    size_t j = 0;
+    for (; j + 16 <= count; j += 16) {
+      first = _mm256_add_ps(first, Probabilities8(scores + j, _mm256_set1_ps(max)));
+      second = _mm256_add_ps(second, Probabilities8(scores + j + 8, _mm256_set1_ps(max)));
+    }
+    if (j < count) {
+      const ptrdiff_t rest = static_cast<ptrdiff_t>(count - j);
+      first = _mm256_add_ps(first, SomeProbabilities8(scores + j, rest, _mm256_set1_ps(max)));
+      second = _mm256_add_ps(second, SomeProbabilities8(scores + j + 8, rest - 8, _mm256_set1_ps(max)));
     }
     _mm256_storeu_ps(lanes, first);
     _mm256_storeu_ps(lanes + 8, second);
-    *max = new_max;
-    return keep;
   }
 
   template <int H, typename Element>

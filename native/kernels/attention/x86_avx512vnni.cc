@@ -61,6 +61,22 @@ LG_ALWAYS_INLINE void OutputsOf(const float* p, size_t keys, const Element* valu
   }
 }
 
+// V registers of scores, of which the last has the keys of `mask`.
+template <int V>
+LG_ALWAYS_INLINE void ProbabilitiesOf(float* scores, __mmask16 mask, float max, float keep, float* lanes) {
+  __m512 p[V];
+  LG_UNROLL
+  for (int v = 0; v < V; ++v) p[v] = ExpAvx512(_mm512_sub_ps(_mm512_load_ps(scores + 16 * v), _mm512_set1_ps(max)));
+  p[V - 1] = _mm512_maskz_mov_ps(mask, p[V - 1]);
+  __m512 sums = _mm512_mul_ps(_mm512_load_ps(lanes), _mm512_set1_ps(keep));
+  LG_UNROLL
+  for (int v = 0; v < V; ++v) {
+    _mm512_store_ps(scores + 16 * v, p[v]);
+    sums = _mm512_add_ps(sums, p[v]);
+  }
+  _mm512_store_ps(lanes, sums);
+}
+
 struct Avx512Vnni {
   static LG_ALWAYS_INLINE void Widen(const uint16_t* from, float* to) {
     _mm512_store_ps(to, Load16(from));
@@ -75,23 +91,22 @@ struct Avx512Vnni {
     }
   }
 
-  static LG_ALWAYS_INLINE float Probabilities(float* scores, size_t count, float* max, float* lanes) {
-    __m512 maxima = _mm512_set1_ps(*max);
-    for (size_t j = 0; j < count; j += 16) {
-      maxima = _mm512_mask_max_ps(maxima, TailMask16(count - j), maxima, _mm512_load_ps(scores + j));
+  static LG_ALWAYS_INLINE float Max(const float* scores, size_t count, float max) {
+    __m512 maxima = _mm512_set1_ps(max);
+    for (size_t j = 0; j < count; j += 16) maxima = _mm512_mask_max_ps(maxima, TailMask16(count - j), maxima, _mm512_load_ps(scores + j));
+    return _mm512_reduce_max_ps(maxima);  // a maximum is the same in any order
+  }
+
+  static LG_ALWAYS_INLINE void Exp16(float* x) { _mm512_store_ps(x, ExpAvx512(_mm512_load_ps(x))); }
+
+  static LG_ALWAYS_INLINE void Probabilities(float* scores, size_t count, float max, float keep, float* lanes) {
+    if (count == kKeyBlock) return ProbabilitiesOf<4>(scores, 0xffff, max, keep, lanes);
+    switch ((count - 1) / 16) {
+      case 0: return ProbabilitiesOf<1>(scores, TailMask16(count), max, keep, lanes);
+      case 1: return ProbabilitiesOf<2>(scores, TailMask16(count - 16), max, keep, lanes);
+      case 2: return ProbabilitiesOf<3>(scores, TailMask16(count - 32), max, keep, lanes);
+      default: return ProbabilitiesOf<4>(scores, TailMask16(count - 48), max, keep, lanes);
     }
-    const float new_max = _mm512_reduce_max_ps(maxima);  // a maximum is the same in any order
-    const float keep = _mm512_cvtss_f32(ExpAvx512(_mm512_set1_ps(*max - new_max)));
-    __m512 sums = _mm512_mul_ps(_mm512_load_ps(lanes), _mm512_set1_ps(keep));
-    for (size_t j = 0; j < count; j += 16) {
-      const __m512 e = ExpAvx512(_mm512_sub_ps(_mm512_load_ps(scores + j), _mm512_set1_ps(new_max)));
-      const __m512 p = _mm512_maskz_mov_ps(TailMask16(count - j), e);
-      _mm512_store_ps(scores + j, p);
-      sums = _mm512_add_ps(sums, p);
-    }
-    _mm512_store_ps(lanes, sums);
-    *max = new_max;
-    return keep;
   }
 
   template <int H, typename Element>
