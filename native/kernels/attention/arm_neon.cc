@@ -14,6 +14,7 @@ LG_ALWAYS_INLINE float32x4_t Load4(const uint16_t* from) { return vcvt_f32_f16(v
 template <int H, typename Element>
 LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, float32x4_t (&acc)[H][4]) {
   for (size_t i = 0; i < p.count; ++i) {
+    PrefetchNext<16>(p, i);
     float numbers[H];
     LG_UNROLL
     for (int h = 0; h < H; ++h) numbers[h] = p.numbers[h * p.number_stride + i];
@@ -48,15 +49,15 @@ struct Neon {
   }
 
   template <int H, typename Element>
-  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const Element* keys, size_t count, float* scores) {
-    for (size_t j = 0; j < count; j += 16) {
+  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const BlockPart<Element>& keys, float* scores) {
+    for (size_t j = 0; j < keys.count; j += 16) {
       float32x4_t acc[H][4];
       LG_UNROLL
       for (int h = 0; h < H; ++h) {
         LG_UNROLL
         for (int v = 0; v < 4; ++v) acc[h][v] = vdupq_n_f32(0.0f);
       }
-      AddProducts<H, Element>({q, head_dim, keys + j, kKeyBlock, head_dim}, acc);
+      AddProducts<H, Element>({q, head_dim, keys.data + j, kKeyBlock, head_dim, keys.next + j * head_dim}, acc);
       LG_UNROLL
       for (int h = 0; h < H; ++h) {
         LG_UNROLL
@@ -98,8 +99,7 @@ struct Neon {
   }
 
   template <int H, typename Element>
-  static LG_ALWAYS_INLINE void Outputs(const float* p, size_t count, const Element* values, size_t head_dim, const float* keep,
-                                       float* out) {
+  static LG_ALWAYS_INLINE void Outputs(const float* p, const BlockPart<Element>& values, size_t head_dim, const float* keep, float* out) {
     for (size_t d = 0; d < head_dim; d += 16) {
       float32x4_t acc[H][4];
       LG_UNROLL
@@ -107,7 +107,7 @@ struct Neon {
         LG_UNROLL
         for (int v = 0; v < 4; ++v) acc[h][v] = vmulq_n_f32(vld1q_f32(out + h * head_dim + d + 4 * v), keep[h]);
       }
-      AddProducts<H, Element>({p, kKeyBlock, values + d, head_dim, count}, acc);
+      AddProducts<H, Element>({p, kKeyBlock, values.data + d, head_dim, values.count, values.next + d * kKeyBlock}, acc);
       LG_UNROLL
       for (int h = 0; h < H; ++h) {
         LG_UNROLL

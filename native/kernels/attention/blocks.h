@@ -2,12 +2,12 @@
 // What every vector kernel of attention shares: the scratch memory, and the walk over runs, blocks, rows and heads.
 // An instruction set gives `Ops`, a struct of an anonymous namespace, where P pairs of a row and a head follow one another:
 //   Widen(from, to)                                   16 halves to floats
-//   Scores<P>(q, head_dim, keys, count, scores)       P queries against `count` keys, rounded up to 16
+//   Scores<P>(q, head_dim, keys, scores)              P queries against the keys of a block, rounded up to 16
 //   Max(scores, count, max)                           the largest of `max` and the scores
 //   Exp16(x)                                          16 floats in place
 //   Probabilities(scores, count, max, keep, lanes)    exp(score - max) in place, added to lanes * keep
-//   Outputs<P>(p, count, values, head_dim, keep, out) out = out * keep + p x values
-// where keys and values are float or, for a single row, halves as they lie in the cache.
+//   Outputs<P>(p, values, head_dim, keep, out)        out = out * keep + p x values
+// where keys and values are a BlockPart of floats or, for a single row, of halves as they lie in the cache.
 // All of it has internal linkage: a kernel file must define no symbol that another file could pick up.
 #pragma once
 
@@ -37,7 +37,36 @@ struct Products {
   const Element* values;  // step i at values + i * value_stride
   size_t value_stride;
   size_t count;
+  const Element* next;  // see PrefetchNext
 };
+
+// The keys [head_dim][64] and values [64][head_dim] of a block; what is read after them lies at `next`.
+template <typename Element>
+struct Block {
+  const Element* keys;
+  const Element* values;
+  const Element* next;
+};
+
+// The keys or the values of a block, of which `count` are seen; what is read after them lies at `next`.
+template <typename Element>
+struct BlockPart {
+  const Element* data;
+  size_t count;
+  const Element* next;
+};
+
+// Step i of a product of Width values asks for as many of those that are read next: halves come from memory, a few KiB here
+// and there, which is too little for the processor's own prefetchers. Into the second-level cache: on a Zen 4 prefetches into
+// the first, which has fewer places for misses, gained nothing.
+template <size_t Width>
+static LG_ALWAYS_INLINE void PrefetchNext(const Products<uint16_t>& p, size_t i) {
+  constexpr size_t kLine = 64 / sizeof(uint16_t);
+  LG_UNROLL
+  for (size_t at = 0; at < Width; at += kLine) __builtin_prefetch(p.next + i * Width + at, 0, 2);
+}
+template <size_t Width>
+static LG_ALWAYS_INLINE void PrefetchNext(const Products<float>&, size_t) {}  // just widened
 
 // Consecutive rows of the scratch memory that meet one block: row first + i sees the first min(64, visible + i) keys.
 struct SeeingRows {
@@ -111,11 +140,11 @@ static LG_ALWAYS_INLINE void ForEachTile(const SeeingRows& rows, size_t heads, c
 
 // All scores of a step, then all probabilities, then all outputs: the latencies of one pair hide behind other pairs.
 template <typename Ops, typename Element>
-static void AddStep(const AttentionArgs& a, const AttentionWork& w, const SeeingRows& rows, const Element* keys, const Element* values) {
+static void AddStep(const AttentionArgs& a, const AttentionWork& w, const SeeingRows& rows, const Block<Element>& block) {
   const size_t dim = a.head_dim, first = rows.first * a.heads, pairs = rows.count * a.heads;
   float* const max = w.max + first;
   ForEachTile(rows, a.heads, [&](size_t pair, size_t count, auto tile) {
-    Ops::template Scores<tile.value>(w.q + (first + pair) * dim, dim, keys, count, w.scores + pair * kKeyBlock);
+    Ops::template Scores<tile.value, Element>(w.q + (first + pair) * dim, dim, {block.keys, count, block.values}, w.scores + pair * kKeyBlock);
   });
   const auto seen = [&](size_t pair) { return Least(kKeyBlock, rows.visible + pair / a.heads); };
   for (size_t pair = 0; pair < pairs; ++pair) {
@@ -128,26 +157,28 @@ static void AddStep(const AttentionArgs& a, const AttentionWork& w, const Seeing
     Ops::Probabilities(w.scores + pair * kKeyBlock, seen(pair), max[pair], w.keep[pair], w.lanes + (first + pair) * kLanes);
   }
   ForEachTile(rows, a.heads, [&](size_t pair, size_t count, auto tile) {
-    Ops::template Outputs<tile.value>(w.scores + pair * kKeyBlock, count, values, dim, w.keep + pair, w.out + (first + pair) * dim);
+    Ops::template Outputs<tile.value, Element>(w.scores + pair * kKeyBlock, {block.values, count, block.next}, dim, w.keep + pair, w.out + (first + pair) * dim);
   });
 }
 
 template <typename Ops, typename Element>
-static void AddRows(const AttentionArgs& a, const AttentionWork& w, const SeeingRows& rows, const Element* keys, const Element* values) {
+static void AddRows(const AttentionArgs& a, const AttentionWork& w, const SeeingRows& rows, const Block<Element>& block) {
   const size_t step = RowsOfStep(a.heads);
   for (size_t i = 0; i < rows.count; i += step) {
-    AddStep<Ops>(a, w, {rows.first + i, Least(step, rows.count - i), rows.visible + i}, keys, values);
+    AddStep<Ops>(a, w, {rows.first + i, Least(step, rows.count - i), rows.visible + i}, block);
   }
 }
 
 template <typename Ops>
 static void AddBlock(const AttentionArgs& a, const AttentionWork& w, const AttentionRun& run, size_t block, const SeeingRows& rows) {
   if (rows.count == 1) {  // widening would serve this row alone, and cost a store and a load of every number
-    AddRows<Ops>(a, w, rows, KeysOf(a, run, block), ValuesOf(a, run, block));
+    const bool last = (block + 1) * kKeyBlock >= run.first_position + run.rows;
+    const uint16_t* const next = last ? KeysOf(a, run, 0) + 2 * kKeyBlock * a.head_dim : KeysOf(a, run, block + 1);  // last: of the next head
+    AddRows<Ops, uint16_t>(a, w, rows, {KeysOf(a, run, block), ValuesOf(a, run, block), next});
     return;
   }
   WidenBlock<Ops>(a, run, block, Least(kKeyBlock, rows.visible + rows.count - 1), w);
-  AddRows<Ops>(a, w, rows, static_cast<const float*>(w.keys), static_cast<const float*>(w.values));
+  AddRows<Ops, float>(a, w, rows, {w.keys, w.values, w.keys});
 }
 
 // A run against the blocks that it does not share.

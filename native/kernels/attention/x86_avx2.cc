@@ -14,6 +14,7 @@ LG_ALWAYS_INLINE __m256 Load8(const uint16_t* from) { return _mm256_cvtph_ps(_mm
 template <int H, typename Element>
 LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, __m256 (&acc)[H][2]) {
   for (size_t i = 0; i < p.count; ++i) {
+    PrefetchNext<16>(p, i);
     const __m256 first = Load8(p.values + i * p.value_stride);
     const __m256 second = Load8(p.values + i * p.value_stride + 8);
     LG_UNROLL
@@ -45,12 +46,12 @@ struct Avx2 {
   }
 
   template <int H, typename Element>
-  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const Element* keys, size_t count, float* scores) {
-    for (size_t j = 0; j < count; j += 16) {
+  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const BlockPart<Element>& keys, float* scores) {
+    for (size_t j = 0; j < keys.count; j += 16) {
       __m256 acc[H][2];
       LG_UNROLL
       for (int h = 0; h < H; ++h) acc[h][0] = acc[h][1] = _mm256_setzero_ps();
-      AddProducts<H, Element>({q, head_dim, keys + j, kKeyBlock, head_dim}, acc);
+      AddProducts<H, Element>({q, head_dim, keys.data + j, kKeyBlock, head_dim, keys.next + j * head_dim}, acc);
       LG_UNROLL
       for (int h = 0; h < H; ++h) {
         _mm256_storeu_ps(scores + h * kKeyBlock + j, acc[h][0]);
@@ -90,8 +91,7 @@ struct Avx2 {
   }
 
   template <int H, typename Element>
-  static LG_ALWAYS_INLINE void Outputs(const float* p, size_t count, const Element* values, size_t head_dim, const float* keep,
-                                       float* out) {
+  static LG_ALWAYS_INLINE void Outputs(const float* p, const BlockPart<Element>& values, size_t head_dim, const float* keep, float* out) {
     for (size_t d = 0; d < head_dim; d += 16) {
       __m256 acc[H][2];
       LG_UNROLL
@@ -100,7 +100,7 @@ struct Avx2 {
         acc[h][0] = _mm256_mul_ps(_mm256_loadu_ps(out + h * head_dim + d), factor);
         acc[h][1] = _mm256_mul_ps(_mm256_loadu_ps(out + h * head_dim + d + 8), factor);
       }
-      AddProducts<H, Element>({p, kKeyBlock, values + d, head_dim, count}, acc);
+      AddProducts<H, Element>({p, kKeyBlock, values.data + d, head_dim, values.count, values.next + d * kKeyBlock}, acc);
       LG_UNROLL
       for (int h = 0; h < H; ++h) {
         _mm256_storeu_ps(out + h * head_dim + d, acc[h][0]);

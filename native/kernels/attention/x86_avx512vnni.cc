@@ -15,6 +15,7 @@ LG_ALWAYS_INLINE __m512 Load16(const uint16_t* from) { return _mm512_cvtph_ps(_m
 template <int H, int V, typename Element>
 LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, __m512 (&acc)[H][V]) {
   for (size_t i = 0; i < p.count; ++i) {
+    PrefetchNext<16 * V>(p, i);
     __m512 values[V];
     LG_UNROLL
     for (int v = 0; v < V; ++v) values[v] = Load16(p.values + i * p.value_stride + 16 * v);
@@ -27,37 +28,37 @@ LG_ALWAYS_INLINE void AddProducts(const Products<Element>& p, __m512 (&acc)[H][V
   }
 }
 
-// Scores of H heads against 16 * V keys.
+// Scores of H heads against 16 * V keys from key j on.
 template <int H, int V, typename Element>
-LG_ALWAYS_INLINE void ScoresOf(const float* q, size_t head_dim, const Element* keys, float* scores) {
+LG_ALWAYS_INLINE void ScoresOf(const float* q, size_t head_dim, const BlockPart<Element>& keys, size_t j, float* scores) {
   __m512 acc[H][V];
   LG_UNROLL
   for (int h = 0; h < H; ++h) {
     LG_UNROLL
     for (int v = 0; v < V; ++v) acc[h][v] = _mm512_setzero_ps();
   }
-  AddProducts<H, V, Element>({q, head_dim, keys, kKeyBlock, head_dim}, acc);
+  AddProducts<H, V, Element>({q, head_dim, keys.data + j, kKeyBlock, head_dim, keys.next + j * head_dim}, acc);
   LG_UNROLL
   for (int h = 0; h < H; ++h) {
     LG_UNROLL
-    for (int v = 0; v < V; ++v) _mm512_store_ps(scores + h * kKeyBlock + 16 * v, acc[h][v]);
+    for (int v = 0; v < V; ++v) _mm512_store_ps(scores + h * kKeyBlock + j + 16 * v, acc[h][v]);
   }
 }
 
-// out = out * keep + probabilities x values, H heads x 16 * V dimensions.
+// out = out * keep + probabilities x values, H heads x 16 * V dimensions from dimension d on.
 template <int H, int V, typename Element>
-LG_ALWAYS_INLINE void OutputsOf(const float* p, size_t keys, const Element* values, size_t head_dim, const float* keep, float* out) {
+LG_ALWAYS_INLINE void OutputsOf(const float* p, const BlockPart<Element>& values, size_t head_dim, size_t d, const float* keep, float* out) {
   __m512 acc[H][V];
   LG_UNROLL
   for (int h = 0; h < H; ++h) {
     LG_UNROLL
-    for (int v = 0; v < V; ++v) acc[h][v] = _mm512_mul_ps(_mm512_load_ps(out + h * head_dim + 16 * v), _mm512_set1_ps(keep[h]));
+    for (int v = 0; v < V; ++v) acc[h][v] = _mm512_mul_ps(_mm512_load_ps(out + h * head_dim + d + 16 * v), _mm512_set1_ps(keep[h]));
   }
-  AddProducts<H, V, Element>({p, kKeyBlock, values, head_dim, keys}, acc);
+  AddProducts<H, V, Element>({p, kKeyBlock, values.data + d, head_dim, values.count, values.next + d * kKeyBlock}, acc);
   LG_UNROLL
   for (int h = 0; h < H; ++h) {
     LG_UNROLL
-    for (int v = 0; v < V; ++v) _mm512_store_ps(out + h * head_dim + 16 * v, acc[h][v]);
+    for (int v = 0; v < V; ++v) _mm512_store_ps(out + h * head_dim + d + 16 * v, acc[h][v]);
   }
 }
 
@@ -83,11 +84,11 @@ struct Avx512Vnni {
   }
 
   template <int H, typename Element>
-  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const Element* keys, size_t count, float* scores) {
-    if (count > 48) {
-      ScoresOf<H, 4>(q, head_dim, keys, scores);
+  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const BlockPart<Element>& keys, float* scores) {
+    if (keys.count > 48) {
+      ScoresOf<H, 4>(q, head_dim, keys, 0, scores);
     } else {
-      for (size_t j = 0; j < count; j += 16) ScoresOf<H, 1>(q, head_dim, keys + j, scores + j);
+      for (size_t j = 0; j < keys.count; j += 16) ScoresOf<H, 1>(q, head_dim, keys, j, scores);
     }
   }
 
@@ -110,11 +111,10 @@ struct Avx512Vnni {
   }
 
   template <int H, typename Element>
-  static LG_ALWAYS_INLINE void Outputs(const float* p, size_t count, const Element* values, size_t head_dim, const float* keep,
-                                       float* out) {
+  static LG_ALWAYS_INLINE void Outputs(const float* p, const BlockPart<Element>& values, size_t head_dim, const float* keep, float* out) {
     size_t d = 0;
-    for (; d + 64 <= head_dim; d += 64) OutputsOf<H, 4>(p, count, values + d, head_dim, keep, out + d);
-    for (; d < head_dim; d += 16) OutputsOf<H, 1>(p, count, values + d, head_dim, keep, out + d);
+    for (; d + 64 <= head_dim; d += 64) OutputsOf<H, 4>(p, values, head_dim, d, keep, out);
+    for (; d < head_dim; d += 16) OutputsOf<H, 1>(p, values, head_dim, d, keep, out);
   }
 };
 
