@@ -15,16 +15,42 @@ namespace {
 
 constexpr uint8_t kVex3 = 0xc4;
 constexpr int kMap0F38 = 2;
+constexpr int kTiles = 8;
+
+// The prefix that VEX stands for, in its field pp.
+enum Prefix : uint8_t { kNone, k66, kF3, kF2 };
+
+// Which operands an instruction has.
+enum class Form : uint8_t {
+  vectors,      // reg, vvvv, and rm or memory
+  none,         // ModRM is C0
+  memory,       // memory; reg is 0
+  tile,         // reg; rm is 0
+  tile_memory,  // reg and memory with a SIB byte
+  tiles,        // reg, rm and vvvv
+};
 
 struct Encoding {
   const char* name;
   Op op;
-  uint8_t pp;  // the prefix that VEX stands for: 0 none, 1 66, 2 F3, 3 F2
+  Prefix prefix;
   uint8_t opcode;
+  Form form;
 };
 
 constexpr Encoding kEncodings[] = {
-    {"vpdpbusd", Op::vpdpbusd, 1, 0x50},
+    {"vpdpbusd", Op::vpdpbusd, k66, 0x50, Form::vectors},
+    {"ldtilecfg", Op::ldtilecfg, kNone, 0x49, Form::memory},
+    {"tilerelease", Op::tilerelease, kNone, 0x49, Form::none},
+    {"sttilecfg", Op::sttilecfg, k66, 0x49, Form::memory},
+    {"tilezero", Op::tilezero, kF2, 0x49, Form::tile},
+    {"tileloadd", Op::tileloadd, kF2, 0x4b, Form::tile_memory},
+    {"tileloaddt1", Op::tileloadd, k66, 0x4b, Form::tile_memory},
+    {"tilestored", Op::tilestored, kF3, 0x4b, Form::tile_memory},
+    {"tdpbssd", Op::tdpbssd, kF2, 0x5e, Form::tiles},
+    {"tdpbsud", Op::tdpbsud, kF3, 0x5e, Form::tiles},
+    {"tdpbusd", Op::tdpbusd, k66, 0x5e, Form::tiles},
+    {"tdpbuud", Op::tdpbuud, kNone, 0x5e, Form::tiles},
 };
 
 struct ModRm {
@@ -56,15 +82,30 @@ int ReadAddress(ModRm modrm, int x, int b, const uint8_t* bytes, Address* addres
   return used + displacement_bytes;
 }
 
+// Whether an instruction with these fields has the operands of `form`. What a form does not use must be 0, but for VEX.X
+// beside a register.
+bool Has(Form form, ModRm modrm, const Instruction& in) {
+  const bool memory = modrm.mod != 3;
+  if (form == Form::vectors) return true;
+  if (in.vector_bytes != 16 || in.reg >= kTiles) return false;
+  if (form == Form::tiles) return !memory && in.rm < kTiles && in.vvvv < kTiles;
+  if (in.vvvv != 0) return false;
+  switch (form) {
+    case Form::memory: return memory && in.reg == 0;
+    case Form::tile_memory: return memory && modrm.rm == 4;
+    case Form::tile: return !memory && in.rm == 0;
+    default: return !memory && in.rm == 0 && in.reg == 0;
+  }
+}
+
 }  // namespace
 
 bool Decode(const uint8_t* code, Instruction* instruction) {
   if (code[0] != kVex3 || (code[1] & 0x1f) != kMap0F38 || (code[2] & 0x80) != 0) return false;
   // VEX holds R, X, B and vvvv inverted.
   const int r = (~code[1] >> 4) & 8, x = (~code[1] >> 3) & 8, b = (~code[1] >> 2) & 8;
-  const int pp = code[2] & 3, opcode = code[3];
   for (const Encoding& encoding : kEncodings) {
-    if (encoding.opcode != opcode || encoding.pp != pp) continue;
+    if (encoding.opcode != code[3] || encoding.prefix != (code[2] & 3)) continue;
     const ModRm modrm = Split(code[4]);
     Instruction in;
     in.op = encoding.op;
@@ -72,12 +113,9 @@ bool Decode(const uint8_t* code, Instruction* instruction) {
     in.vector_bytes = (code[2] & 4) != 0 ? 32 : 16;
     in.reg = modrm.reg | r;
     in.vvvv = (~code[2] >> 3) & 15;
-    in.length = 5;
-    if (modrm.mod == 3) {
-      in.rm = modrm.rm | b;
-    } else {
-      in.length += ReadAddress(modrm, x, b, code + 5, &in.address);
-    }
+    if (modrm.mod == 3) in.rm = modrm.rm | b;
+    if (!Has(encoding.form, modrm, in)) continue;
+    in.length = 5 + (modrm.mod == 3 ? 0 : ReadAddress(modrm, x, b, code + 5, &in.address));
     *instruction = in;
     return true;
   }

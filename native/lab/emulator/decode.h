@@ -6,7 +6,19 @@
 
 namespace lg::lab {
 
-enum class Op : uint8_t { vpdpbusd };
+enum class Op : uint8_t {
+  vpdpbusd,
+  ldtilecfg,
+  sttilecfg,
+  tilerelease,
+  tilezero,
+  tileloadd,  // and tileloaddt1, which differs by a hint for caches
+  tilestored,
+  tdpbssd,
+  tdpbsud,
+  tdpbusd,
+  tdpbuud,
+};
 
 constexpr int kNoRegister = -1;
 constexpr int kRip = 16;  // as a base: the address of the next instruction
@@ -23,7 +35,7 @@ struct Instruction {
   Op op = Op::vpdpbusd;
   const char* name = nullptr;
   int length = 0;        // bytes
-  int vector_bytes = 0;  // of a vector register: 16 or 32
+  int vector_bytes = 0;  // of a vector register: 16 or 32; 16 where there is none
   int reg = 0;           // ModRM.reg
   int vvvv = 0;
   int rm = kNoRegister;  // kNoRegister: the operand is in memory, at `address`

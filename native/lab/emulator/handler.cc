@@ -8,47 +8,39 @@
 #if LG_EMULATOR
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <cstring>
+#include <cstdio>
+#include <cstdlib>
 
-#include "lab/emulator/bytes.h"
-#include "lab/emulator/context.h"
+#include "lab/emulator/execute.h"
 
 namespace lg::lab {
 namespace {
 
-constexpr int kMostVectorBytes = 32;
-
 struct sigaction previous;
 std::atomic<uint64_t> emulated{0};
 
-// reg += unsigned bytes of vvvv * signed bytes of rm, in each dword; sums wrap around.
-void Vpdpbusd(const Instruction& in, Context* context) {
-  uint8_t sums[kMostVectorBytes], a[kMostVectorBytes], b[kMostVectorBytes];
-  context->ReadVector(in.reg, in.vector_bytes, sums);
-  context->ReadVector(in.vvvv, in.vector_bytes, a);
-  if (in.rm == kNoRegister) {
-    std::memcpy(b, context->Resolve(in), static_cast<size_t>(in.vector_bytes));
-  } else {
-    context->ReadVector(in.rm, in.vector_bytes, b);
-  }
-  for (int i = 0; i < in.vector_bytes; i += 4) {
-    uint32_t sum;
-    std::memcpy(&sum, sums + i, sizeof sum);
-    sum = AddProducts<uint8_t, int8_t>(sum, a + i, b + i);
-    std::memcpy(sums + i, &sum, sizeof sum);
-  }
-  context->WriteVector(in.reg, in.vector_bytes, sums);
+// Says what is wrong with the instruction at which the thread stopped.
+void Report(const Instruction& in, const Fault& fault, const Context& context) {
+  char line[200];
+  const char* exception = fault.exception == Exception::undefined ? "#UD" : "#GP";
+  const int length = std::snprintf(line, sizeof line, "kernel_lab: %s at %p: %s, %s\n", in.name,
+                                   static_cast<const void*>(context.code()), exception, fault.reason);
+  if (write(STDERR_FILENO, line, static_cast<size_t>(length)) < 0) return;
 }
 
-// False when the thread did not stop at an instruction that is known here. Those that follow on it at once are done as
-// well, since each signal costs microseconds.
+// False when the thread stopped at an instruction that is not known here, or that raises #UD on any CPU. Those that
+// follow on it at once are done as well, since each signal costs microseconds.
 bool Emulate(Context* context) {
   if (!context->HasVectors()) return false;
   uint64_t count = 0;
   for (Instruction in; Decode(context->code(), &in); ++count) {
-    Vpdpbusd(in, context);
+    const Fault fault = Execute(in, context);
+    if (fault.exception != Exception::none) Report(in, fault, *context);
+    if (fault.exception == Exception::protection) std::abort();
+    if (fault.exception == Exception::undefined) return false;
     context->Skip(in.length);
   }
   emulated.fetch_add(count, std::memory_order_relaxed);

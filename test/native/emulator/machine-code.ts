@@ -48,14 +48,15 @@ export function execute(program: string, memory: Uint8Array, threads = 1): Uint8
   return lab.execute!(link(program, memory, threads));
 }
 
-/** How a process ends that does this: the name of the signal, or what it said. */
+/** How a process ends that does this: the name of the signal, or what it said; then what the emulator said of a fault. */
 function endOf(action: string): string {
   const script = `const lab = require(${JSON.stringify(labPath())}); lab.emulate(); ${action}; process.stdout.write('alive')`;
   // AddressSanitizer would end the process in its own way.
   const asan = `${process.env['ASAN_OPTIONS'] ?? ''}:handle_sigill=0:handle_segv=0:handle_sigbus=0`;
   const env = { ...process.env, ASAN_OPTIONS: asan };
   const { signal, stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', env });
-  return [signal ?? stdout, ...stderr.split('\n').filter((line) => line.startsWith('kernel_lab: '))].join(', ');
+  const faults = [...stderr.matchAll(/^kernel_lab: .*: (#.*)$/gm)].map(([, fault]) => fault);
+  return [signal ?? stdout, ...faults].join(', ');
 }
 
 /** How a process ends that sends itself a signal. */
