@@ -15,20 +15,31 @@ export interface TensorDeclaration {
   readonly shape: readonly number[];
 }
 
-interface Placed {
+/** Where a tensor lies. */
+export interface TensorPlace {
   /** Absolute byte offset. */
   readonly begin: number;
   readonly bytes: number;
-  written: number;
+}
+
+/** What a file with given tensors consists of; all bytes that belong to no tensor and not to the header are zero. */
+export interface SafetensorsLayout {
+  /** From the first byte of the file on. */
+  readonly header: Uint8Array;
+  readonly places: ReadonlyMap<string, TensorPlace>;
+  readonly fileBytes: number;
 }
 
 /** A safetensors file in the making. Ends with `finish` or `abort`. Writes may run side by side. */
 export class SafetensorsWriter {
+  /** Bytes written so far, by tensor. */
+  private readonly written = new Map<string, number>();
+
   private constructor(
     readonly path: string,
     /** Size of the complete file. */
     readonly fileBytes: number,
-    private readonly placed: ReadonlyMap<string, Placed>,
+    private readonly places: ReadonlyMap<string, TensorPlace>,
     private readonly staged: StagedOutput,
     private readonly handle: FileHandle,
   ) {}
@@ -38,18 +49,20 @@ export class SafetensorsWriter {
    * @param path final path; an older file there is replaced by `finish`
    * @param declarations all tensors, in the order of their bytes; names starting with `pad.` are taken
    * @param metadata strings for a reader who wants to know what the file is
+   * @param mode permissions of the file, before the process's umask
    * @throws {ERR_LLAMA_GUARD_WRITE_FAILED} it cannot be written
    */
   static async create(
     path: string,
     declarations: readonly TensorDeclaration[],
     metadata?: Readonly<Record<string, string>>,
+    mode?: number,
   ): Promise<SafetensorsWriter> {
-    const { header, placed, fileBytes } = layOut(declarations, metadata);
-    const staged = await StagedOutput.create(path, 'file');
+    const { header, places, fileBytes } = layOutSafetensors(declarations, metadata);
+    const staged = await StagedOutput.create(path, 'file', mode);
     try {
       const handle = await open(staged.path, 'r+');
-      const writer = new SafetensorsWriter(path, fileBytes, placed, staged, handle);
+      const writer = new SafetensorsWriter(path, fileBytes, places, staged, handle);
       await writer.writeAt(header, 0);
       await handle.truncate(fileBytes).catch((error: unknown) => writer.fail(error));
       return writer;
@@ -65,12 +78,12 @@ export class SafetensorsWriter {
    * @throws {ERR_LLAMA_GUARD_WRITE_FAILED} the disk is full or the file may not be written; the temporary is gone then
    */
   async write(name: string, bytes: Uint8Array, offset = 0): Promise<void> {
-    const place = this.placed.get(name);
+    const place = this.places.get(name);
     if (!place || offset < 0 || offset + bytes.length > place.bytes) {
       throw new LlamaGuardError('ERR_LLAMA_GUARD_INTERNAL', `Tensor ${name} has no bytes ${offset}..${offset + bytes.length}`);
     }
     await this.writeAt(bytes, place.begin + offset);
-    place.written += bytes.length;
+    this.written.set(name, (this.written.get(name) ?? 0) + bytes.length);
   }
 
   /**
@@ -79,7 +92,8 @@ export class SafetensorsWriter {
    * @throws {ERR_LLAMA_GUARD_WRITE_FAILED} the disk refused
    */
   async finish(): Promise<void> {
-    for (const [name, { bytes, written }] of this.placed) {
+    for (const [name, { bytes }] of this.places) {
+      const written = this.written.get(name) ?? 0;
       if (bytes === written) continue;
       await this.abort();
       throw new LlamaGuardError('ERR_LLAMA_GUARD_INTERNAL', `Tensor ${name} got ${written} of its ${bytes} bytes`);
@@ -115,10 +129,16 @@ export class SafetensorsWriter {
   }
 }
 
-/** Header bytes and places: a U8 tensor `pad.<number>` follows each tensor that does not end on the boundary. */
-function layOut(declarations: readonly TensorDeclaration[], metadata: Readonly<Record<string, string>> | undefined) {
+/**
+ * The header and where each tensor lies: a U8 tensor `pad.<number>` follows each one that does not end on the boundary.
+ * @throws {ERR_LLAMA_GUARD_INTERNAL} two tensors have one name, or a size is beyond 2^53
+ */
+export function layOutSafetensors(
+  declarations: readonly TensorDeclaration[],
+  metadata?: Readonly<Record<string, string>>,
+): SafetensorsLayout {
   const entries: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
-  const offsets = new Map<string, { begin: number; bytes: number }>();
+  const offsets = new Map<string, TensorPlace>();
   let at = 0;
   const place = ({ name, dtype, shape }: TensorDeclaration): void => {
     const bytes = tensorBytes(dtype, shape);
@@ -140,10 +160,10 @@ function layOut(declarations: readonly TensorDeclaration[], metadata: Readonly<R
     }
   }
   const header = encodeHeader(JSON.stringify(entries));
-  const placed = [...offsets].map(
-    ([name, { begin, bytes }]): [string, Placed] => [name, { begin: header.length + begin, bytes, written: 0 }],
+  const places = [...offsets].map(
+    ([name, { begin, bytes }]): [string, TensorPlace] => [name, { begin: header.length + begin, bytes }],
   );
-  return { header, placed: new Map(placed), fileBytes: header.length + at };
+  return { header, places: new Map(places), fileBytes: header.length + at };
 }
 
 function encodeHeader(json: string): Uint8Array {

@@ -2,9 +2,9 @@
 // Reads safetensors files: the checked header at once, tensor bytes on demand by position.
 // The whole file is never held; callers that map the file need only the views.
 
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { LlamaGuardError, fromFileSystem } from '../errors/index.js';
+import { LlamaGuardError } from '../errors/index.js';
 import type { DType, TensorView } from '../native/addon.js';
+import { type FileStamp, RegularFile } from './regular-file.js';
 import {
   type SafetensorsDType,
   type SafetensorsTensor,
@@ -16,21 +16,29 @@ import {
 
 export type { SafetensorsDType, SafetensorsTensor } from './safetensors-header.js';
 
-/** One positional read asks for at most this much; the operating system's limit is just below 2 GiB. */
-const maxReadBytes = 1 << 30;
-
 const containerTypes: readonly SafetensorsDType[] = ['U8', 'U32', 'I16', 'F16', 'BF16', 'F32'] satisfies DType[];
 
 /** An open safetensors file. Owns a file handle until `close()`; reads may run side by side. */
 export class SafetensorsFile {
   constructor(
-    readonly path: string,
-    readonly fileBytes: number,
     /** By name, in the order of their bytes in the file. */
     readonly tensors: ReadonlyMap<string, SafetensorsTensor>,
     readonly metadata: ReadonlyMap<string, string>,
-    private readonly handle: FileHandle,
+    private readonly file: RegularFile,
   ) {}
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  get fileBytes(): number {
+    return this.file.stamp.bytes;
+  }
+
+  /** As it was when the file was opened. */
+  get stamp(): FileStamp {
+    return this.file.stamp;
+  }
 
   /**
    * The tensor of that name.
@@ -61,14 +69,13 @@ export class SafetensorsFile {
    * @throws {ERR_LLAMA_GUARD_TRUNCATED} the file has become shorter
    * @throws {ERR_LLAMA_GUARD_UNREADABLE} the read failed
    */
-  async readRange(begin: number, end: number, into = new Uint8Array(end - begin)): Promise<Uint8Array> {
-    await readFully(this.handle, into.subarray(0, end - begin), begin, this.path);
-    return into;
+  readRange(begin: number, end: number, into?: Uint8Array): Promise<Uint8Array> {
+    return this.file.readRange(begin, end, into);
   }
 
   /** Idempotent. */
-  async close(): Promise<void> {
-    await this.handle.close();
+  close(): Promise<void> {
+    return this.file.close();
   }
 }
 
@@ -81,42 +88,16 @@ export class SafetensorsFile {
  * @throws {ERR_LLAMA_GUARD_BAD_TENSOR} the header describes an impossible tensor
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const handle = await openRegularFile(path);
+  const file = await RegularFile.open(path);
   try {
-    const { size } = await handle.stat();
-    const prefix = new Uint8Array(Math.min(size, headerPrefixBytes));
-    await readFully(handle, prefix, 0, path);
-    const json = new Uint8Array(parseHeaderLength(prefix, size, path));
-    await readFully(handle, json, headerPrefixBytes, path);
-    const { tensors, metadata } = parseHeader(json, size, path);
-    return new SafetensorsFile(path, size, tensors, metadata, handle);
+    const { bytes } = file.stamp;
+    const prefix = await file.readRange(0, Math.min(bytes, headerPrefixBytes));
+    const json = new Uint8Array(parseHeaderLength(prefix, bytes, path));
+    await file.readRange(headerPrefixBytes, headerPrefixBytes + json.length, json);
+    const { tensors, metadata } = parseHeader(json, bytes, path);
+    return new SafetensorsFile(tensors, metadata, file);
   } catch (error) {
-    await handle.close();
-    throw fromFileSystem(error, path, 'reading');
-  }
-}
-
-/** Opens for reading; looks first, since opening a pipe would wait for a writer. */
-async function openRegularFile(path: string): Promise<FileHandle> {
-  try {
-    const stats = await stat(path);
-    if (stats.isFile()) return await open(path, 'r');
-  } catch (error) {
-    throw fromFileSystem(error, path, 'reading');
-  }
-  throw new LlamaGuardError('ERR_LLAMA_GUARD_UNREADABLE', `${path} is not a regular file`);
-}
-
-async function readFully(handle: FileHandle, into: Uint8Array, position: number, path: string): Promise<void> {
-  let done = 0;
-  while (done < into.length) {
-    const length = Math.min(into.length - done, maxReadBytes);
-    const { bytesRead } = await handle.read(into, done, length, position + done).catch((error: unknown) => {
-      throw fromFileSystem(error, path, 'reading');
-    });
-    if (bytesRead === 0) {
-      throw new LlamaGuardError('ERR_LLAMA_GUARD_TRUNCATED', `${path} ends at byte ${position + done} while it is being read`);
-    }
-    done += bytesRead;
+    await file.close();
+    throw error;
   }
 }

@@ -23,13 +23,14 @@ export class StagedOutput {
 
   /**
    * An empty file or folder beside the final path.
+   * @param mode permissions of a file, before the process's umask
    * @throws {ERR_LLAMA_GUARD_WRITE_FAILED} it cannot be created
    */
-  static async create(finalPath: string, kind: 'file' | 'folder'): Promise<StagedOutput> {
+  static async create(finalPath: string, kind: 'file' | 'folder', mode = 0o666): Promise<StagedOutput> {
     const path = `${finalPath}.partial-${randomBytes(6).toString('hex')}`;
     try {
       if (kind === 'folder') await mkdir(path);
-      else await writeFile(path, '', { flag: 'wx' });
+      else await writeFile(path, '', { flag: 'wx', mode });
       watch(path);
       return new StagedOutput(path, finalPath);
     } catch (error) {

@@ -6,7 +6,9 @@ import path from 'node:path';
 
 import { packageRoot } from './host.cjs';
 
+let version: string | undefined;
+
 export function packageVersion(): string {
-  const manifest = JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
-  return manifest.version;
+  version ??= (JSON.parse(readFileSync(path.join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+  return version;
 }
