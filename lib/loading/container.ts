@@ -6,6 +6,7 @@ import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 import { fromFileSystem, LlamaGuardError } from '../errors/index.js';
+import type { FileStamp } from '../formats/regular-file.js';
 import { openSafetensors, type SafetensorsFile } from '../formats/safetensors.js';
 import type { ModelSpec } from '../native/addon.js';
 import { LabelSet } from '../scoring/labels.js';
@@ -20,6 +21,8 @@ export interface Container {
   readonly labels: LabelSet;
   readonly tokenizer: Tokenizer;
   readonly spec: ModelSpec;
+  /** Of the weight file, when its header was read. */
+  readonly weightsStamp: FileStamp;
 }
 
 const configName = 'config.json';
@@ -43,10 +46,10 @@ export async function openContainer(given: string): Promise<Container> {
   await checkFolder(folder);
   const config = await readConfig(path.join(folder, configName));
   const labels = new LabelSet(config.labels);
-  const spec = await readSpec(path.join(folder, weightsName), config);
+  const { spec, weightsStamp } = await readSpec(path.join(folder, weightsName), config);
   const tokenizer = await readTokenizer(path.join(folder, tokenizerName));
   checkTokens(path.join(folder, tokenizerName), config, tokenizer);
-  return { folder, config, labels, tokenizer, spec };
+  return { folder, config, labels, tokenizer, spec, weightsStamp };
 }
 
 async function checkFolder(folder: string): Promise<void> {
@@ -73,11 +76,12 @@ async function readConfig(file: string): Promise<ModelConfig> {
   }
 }
 
-async function readSpec(file: string, config: ModelConfig): Promise<ModelSpec> {
+async function readSpec(file: string, config: ModelConfig): Promise<Pick<Container, 'spec' | 'weightsStamp'>> {
   const weights = await openSafetensors(file);
   try {
     const { dims, rmsNormEps, group, embeddingGroup } = config;
-    return { path: file, dims, rmsNormEps, group, embeddingGroup, tensors: weights.views() };
+    const spec = { path: file, dims, rmsNormEps, group, embeddingGroup, tensors: weights.views() };
+    return { spec, weightsStamp: weights.stamp };
   } finally {
     await weights.close();
   }
