@@ -7,6 +7,8 @@ import { join, resolve } from 'node:path';
 import { LlamaGuardError, fromFileSystem } from '../errors/index.js';
 import type { TensorDeclaration } from '../formats/safetensors-writer.js';
 import { StagedOutput } from '../formats/staged-output.js';
+import { snapshotKind } from '../kv-cache/snapshot-file.js';
+import { besideModel } from '../kv-cache/snapshot-folder.js';
 import type { GroupSize, ModelSource } from '../loading/config.js';
 import type { ModelDims } from '../native/addon.js';
 import { packageVersion } from '../native/package-version.js';
@@ -28,7 +30,7 @@ export interface ContainerSpec {
 
 export const panelRows = 16;
 
-/** What replacing a model folder may remove. */
+/** What replacing a model folder may remove, beside its snapshots. */
 const modelFiles: readonly string[] = ['config.json', 'model.safetensors', 'tokenizer.safetensors'];
 
 /** What the attention kernels take: whole vectors of 16 lanes, in buffers of fixed size. */
@@ -153,7 +155,7 @@ async function inspect(target: string): Promise<'free' | 'empty' | 'model' | 'ot
     if (!(await stat(target)).isDirectory()) return 'other';
     const names = await readdir(target);
     if (names.length === 0) return 'empty';
-    if (!names.every((name) => modelFiles.includes(name))) return 'other';
+    for (const name of names) if (!(await isReplaceable(target, name))) return 'other';
     const config = JSON.parse(await readFile(join(target, 'config.json'), 'utf8')) as { format?: unknown } | null;
     return config?.format === 'llama-guard-int4' ? 'model' : 'other';
   } catch (error) {
@@ -161,6 +163,12 @@ async function inspect(target: string): Promise<'free' | 'empty' | 'model' | 'ot
     if (code !== 'ENOENT') return 'other';
     return (await exists(target)) ? 'other' : 'free';
   }
+}
+
+async function isReplaceable(target: string, name: string): Promise<boolean> {
+  if (modelFiles.includes(name)) return true;
+  if (name !== besideModel) return false;
+  return (await readdir(join(target, name))).every((file) => snapshotKind(file) !== undefined);
 }
 
 /** The old folder goes only after the new one stands in its place, and comes back if that fails. */

@@ -2,7 +2,7 @@
 // Conversions that must fail: with which error, naming what, and with nothing left behind.
 
 import { expect } from 'chai';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import { type ConvertOptions, convertWith } from '../../lib/convert/convert.js';
@@ -145,6 +145,17 @@ describe('convert refuses', () => {
     const kept = await rejection(convertWith(reference, source, annotated, { force: true }));
     expect(kept).to.have.property('code', 'ERR_LLAMA_GUARD_INVALID_ARGUMENT');
     expect(readFileSync(join(annotated, 'README.md'), 'utf8')).to.equal('mine');
+
+    const snapshot = `prefix-${'0'.repeat(32)}.safetensors`;
+    const used = scratch.folder();
+    await convertWith(reference, source, used);
+    mkdirSync(join(used, 'snapshots'));
+    for (const name of ['holiday.jpg', snapshot]) writeFileSync(join(used, 'snapshots', name), 'x');
+    expect(await rejection(convertWith(reference, source, used, { force: true }))).to.have.property('code', 'ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+    expect(readdirSync(join(used, 'snapshots'))).to.have.members(['holiday.jpg', snapshot]);
+    rmSync(join(used, 'snapshots', 'holiday.jpg'));
+    await convertWith(reference, source, used, { force: true });
+    expect(readdirSync(used)).to.have.members(['config.json', 'model.safetensors', 'tokenizer.safetensors']);
 
     const empty = scratch.folder();
     await convertWith(reference, source, empty);
