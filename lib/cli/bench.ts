@@ -25,7 +25,7 @@ const notes = `
 Each figure is the median of the runs, with the smallest and the largest, after one warm-up; load and first verdict are
 measured once. Prefill and decode run on token ids alone; a verdict is a whole call of moderate() with the official
 policy and a message that makes 84 tokens come after the policy, where the tokenizer allows it. Its threshold is 1, so
-that it is a safe verdict for any model: naming categories takes passes of its own.
+that it is a safe verdict for any model: naming categories takes passes of its own. Saved policies are not used.
 --json prints one object: loadMs, firstVerdictMs, prefillTokensPerS {"64", "256", "512"}, decodeTokensPerS,
 uncachedVerdictMs, repeatedVerdictMs (each {median, min, max}), peakRssMB, threads, isa, runs, verdictTokens.
 `;
@@ -54,7 +54,7 @@ async function bench(values: OptionValues, positionals: readonly string[]): Prom
   const progress = new Progress('bench');
   const result = await measure({
     folder,
-    settings: loadSettings(loadOptionsOf(values), process.env),
+    settings: loadSettings({ ...loadOptionsOf(values), snapshots: false }, process.env),
     runs: integerOption(values, 'runs', 1, 1000) ?? defaultRuns,
     onProgress: (fraction, what) => progress.update(fraction, what),
   }).finally(() => progress.clear());

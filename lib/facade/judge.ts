@@ -3,7 +3,8 @@
 // verdict decoder wants. Any number of judgements may run at once. Owns the model, the passes and the prefix cache.
 
 import { LlamaGuardError } from '../errors/index.js';
-import { PrefixCache } from '../kv-cache/prefix-cache.js';
+import { type Prefill, PrefixCache } from '../kv-cache/prefix-cache.js';
+import type { SnapshotStore } from '../kv-cache/snapshot-store.js';
 import type { Container } from '../loading/container.js';
 import type { NativeAddon, NativeModel, NativeSequence } from '../native/addon.js';
 import { packageVersion } from '../native/package-version.js';
@@ -43,17 +44,26 @@ export class Judge {
   readonly #addon: NativeAddon;
   readonly #container: Container;
   readonly #passes: Passes;
+  readonly #store: SnapshotStore | undefined;
 
-  constructor(addon: NativeAddon, container: Container, model: NativeModel, settings: EngineSettings) {
+  /** @param store where policies outlive the process */
+  constructor(
+    addon: NativeAddon,
+    container: Container,
+    model: NativeModel,
+    settings: EngineSettings,
+    store?: SnapshotStore,
+  ) {
     this.#addon = addon;
+    this.#store = store;
     this.#container = container;
     this.model = model;
     this.maxQueue = settings.maxQueue;
     this.telemetry = new Telemetry(settings.onSpan);
     this.#passes = new Passes(model, (report) => this.telemetry.pass(report));
-    this.cache = new PrefixCache(model, settings.cache, async (sequence, tokens, signal) => {
-      return (await this.#passes.run({ sequence, tokens, logits: 0 }, signal)).passes;
-    });
+    const prefill: Prefill = async (sequence, tokens, signal) =>
+      (await this.#passes.run({ sequence, tokens, logits: 0 }, signal)).passes;
+    this.cache = new PrefixCache(model, settings.cache, prefill, store);
   }
 
   get demo(): boolean {
@@ -158,11 +168,12 @@ export class Judge {
     return { verdict, usage, prefillMs: prefillEndMs - beginMs, decodeMs: endMs - prefillEndMs };
   }
 
-  /** Waits for the last pass, then frees the model and all that is kept. No call may be running. */
+  /** Waits for the last pass, then frees the model and all that is kept, and waits for what is being saved. No call may be running. */
   async dispose(): Promise<void> {
     await this.#passes.idle();
     this.cache.clear();
     this.model.dispose();
+    await this.#store?.settle();
   }
 
   async #feed(session: PromptSession, step: Omit<Step, 'sequence'>, signal?: AbortSignal): Promise<Float32Array> {

@@ -3,8 +3,10 @@
 // benchmark can reach the passes beneath a guard.
 
 import { fromNative, LlamaGuardError } from '../errors/index.js';
-import { openContainer } from '../loading/container.js';
-import type { NativeAddon } from '../native/addon.js';
+import { SnapshotStore } from '../kv-cache/snapshot-store.js';
+import { type Container, openContainer } from '../loading/container.js';
+import { modelKey } from '../loading/model-key.js';
+import type { NativeAddon, NativeModel } from '../native/addon.js';
 import { Judge } from './judge.js';
 import type { EngineSettings } from './options.js';
 
@@ -13,10 +15,23 @@ export async function openJudge(addon: NativeAddon, folder: string, settings: En
   const container = await openContainer(folder);
   try {
     const model = await addon.loadModel(container.spec, settings.engine);
-    return new Judge(addon, container, model, settings);
+    return new Judge(addon, container, model, settings, await snapshotStore(container, model, settings));
   } catch (error) {
     throw fromNative(error);
   }
+}
+
+/** Undefined where no policy is kept, or the weight file was replaced while it was opened. */
+async function snapshotStore(
+  container: Container,
+  model: NativeModel,
+  { cache, snapshots }: EngineSettings,
+): Promise<SnapshotStore | undefined> {
+  if (!snapshots || cache.entries === 0) return undefined;
+  const key = await modelKey(container);
+  if (key === undefined) return undefined;
+  const onWarning = (message: string): void => process.emitWarning(message, 'LlamaGuardWarning');
+  return new SnapshotStore({ ...snapshots, modelFolder: container.folder, modelKey: key, model, onWarning });
 }
 
 /** The addon checks again; here the message can list what there is. */

@@ -24,6 +24,12 @@ export interface LoadOptions {
   readonly policyCacheBytes?: number;
   /** Whether policies are kept at all. Default true; false is the same as `policyCacheEntries: 0`. */
   readonly cache?: boolean;
+  /**
+   * Whether computed policies are saved on disk and mapped at the next start (docs/prefix-cache.md): true for a folder
+   * beside the model or, where that cannot be written, in the user's cache; or the folder to use. Default:
+   * LLAMA_GUARD_SNAPSHOTS (`off`, or a folder), else true.
+   */
+  readonly snapshots?: boolean | string;
   /** Calls that may wait for others, 0 to 1,000,000; one more is refused with ERR_LLAMA_GUARD_OVERLOADED. Default 256. */
   readonly maxQueue?: number;
   /** Called with every timing span when it ends. */
@@ -61,10 +67,18 @@ export interface ThresholdOptions {
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Where snapshots of policies go. */
+export interface SnapshotSettings {
+  /** The only folder to use; default: beside the model, then the user's cache. */
+  readonly folder?: string;
+  readonly env: Environment;
+}
+
 /** `LoadOptions` with every default applied. */
 export interface EngineSettings {
   readonly engine: EngineOptions;
   readonly cache: PrefixCacheLimits;
+  readonly snapshots: SnapshotSettings | undefined;
   readonly maxQueue: number;
   readonly onSpan?: SpanListener;
 }
@@ -94,7 +108,7 @@ export function modelFolder(path: unknown, env: Environment): string {
   return path;
 }
 
-const loadOptionNames = ['threads', 'isa', 'policyCacheEntries', 'policyCacheBytes', 'cache', 'maxQueue', 'onSpan'];
+const loadOptionNames = ['threads', 'isa', 'policyCacheEntries', 'policyCacheBytes', 'cache', 'snapshots', 'maxQueue', 'onSpan'];
 /** Names of `ModerateOptions`. */
 export const callOptionNames = ['threshold', 'thresholds', 'categories', 'exclude', 'labels', 'logits', 'signal', 'timeoutMs'];
 
@@ -104,6 +118,7 @@ export function loadSettings(options: unknown, env: Environment): EngineSettings
   return {
     engine: { threads: threads(given['threads'], env), isa: isaName(given['isa'], env) },
     cache: cacheLimits(given),
+    snapshots: snapshotSettings(given['snapshots'], env),
     maxQueue: integer('maxQueue', given['maxQueue'], largestQueue) ?? defaultQueue,
     ...(onSpan === undefined ? {} : { onSpan }),
   };
@@ -145,6 +160,14 @@ function cacheLimits(given: Readonly<Record<string, unknown>>): PrefixCacheLimit
   const entries = integer('policyCacheEntries', given['policyCacheEntries'], maxCacheEntries) ?? defaultCacheEntries;
   const bytes = integer('policyCacheBytes', given['policyCacheBytes'], Number.MAX_SAFE_INTEGER) ?? defaultCacheBytes;
   return { entries: flag('cache', given['cache'], true) ? entries : 0, bytes };
+}
+
+function snapshotSettings(option: unknown, env: Environment): SnapshotSettings | undefined {
+  const wanted = option === undefined ? env['LLAMA_GUARD_SNAPSHOTS'] || true : option;
+  if (wanted === false || (option === undefined && wanted === 'off')) return undefined;
+  if (wanted === true) return { env };
+  if (typeof wanted === 'string' && wanted !== '') return { folder: wanted, env };
+  throw invalid('snapshots must be true, false or a folder', wanted);
 }
 
 function abortSignal(option: unknown): AbortSignal | undefined {

@@ -23,9 +23,11 @@ function refusal(work: () => unknown): LlamaGuardError {
 
 describe('options', () => {
   it('of load have defaults', () => {
-    const settings = { engine: { threads: 0, isa: '' }, cache: { entries: 4, bytes: 67_108_864 }, maxQueue: 256 };
-    expect(loadSettings(undefined, {})).to.deep.equal(settings);
-    expect(loadSettings({}, { LLAMA_GUARD_THREADS: '', LLAMA_GUARD_ISA: '' })).to.deep.equal(settings);
+    const engine = { threads: 0, isa: '' };
+    const settings = { engine, cache: { entries: 4, bytes: 67_108_864 }, maxQueue: 256 };
+    expect(loadSettings(undefined, {})).to.deep.equal({ ...settings, snapshots: { env: {} } });
+    const env = { LLAMA_GUARD_THREADS: '', LLAMA_GUARD_ISA: '', LLAMA_GUARD_SNAPSHOTS: '' };
+    expect(loadSettings({}, env)).to.deep.equal({ ...settings, snapshots: { env } });
   });
 
   it('of load come from the environment where they are not given', () => {

@@ -22,7 +22,7 @@ export async function fakeGuard(
   loadOptions: LoadOptions = {},
 ): Promise<{ guard: LlamaGuard; addon: FakeAddon }> {
   const addon = new FakeAddon(addonOptions);
-  const guard = guardOver(await openJudge(addon, demoFolder, loadSettings(loadOptions, {})));
+  const guard = guardOver(await openJudge(addon, demoFolder, loadSettings({ snapshots: false, ...loadOptions }, {})));
   return { guard, addon };
 }
 
