@@ -2,12 +2,18 @@
 // A model without arithmetic for tests of the snapshot store: keys and values are bytes made from the tokens, and
 // mapping a file reads them from it.
 
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import path from 'node:path';
 
 import { fromFileSystem } from '../../lib/errors/index.js';
 import { SnapshotStore, type SnapshotStoreOptions } from '../../lib/kv-cache/snapshot-store.js';
 import type { NativeSequence } from '../../lib/native/addon.js';
+
+/** This module, for processes that a test starts. */
+export const supportModule = import.meta.url;
+
+/** Tokens with the smallest and the largest id. */
+export const tokens = Uint32Array.of(128000, 7, 4294967295, 0, 9);
 
 export const segmentTokens = 4;
 /** Makes segments of 40 bytes, so that nothing but padding puts them on a 64-byte boundary. */
@@ -79,6 +85,19 @@ export function fakeStore(modelFolder: string, options: Partial<SnapshotStoreOpt
     ...options,
   });
   return { store, warnings };
+}
+
+/** A model folder and the one snapshot in it. */
+export interface SavedSnapshot {
+  readonly folder: string;
+  readonly file: string;
+}
+
+/** Saves a snapshot of these tokens beside a model that has none yet. */
+export async function saveSnapshot(folder: string, tokens: Uint32Array): Promise<SavedSnapshot> {
+  await fakeStore(folder).store.save(tokens, fakeKv(tokens));
+  const [name = 'none was written'] = readdirSync(path.join(folder, 'snapshots'));
+  return { folder, file: path.join(folder, 'snapshots', name) };
 }
 
 /** Environment of a user with that home folder, and the cache folder within it on this platform. */

@@ -4,11 +4,11 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 
 import { expect } from 'chai';
 
 import { Scratch } from '../support/tiny-checkpoint.js';
+import { supportModule } from './fake-snapshots.js';
 
 interface Report {
   readonly warnings: readonly string[];
@@ -16,7 +16,6 @@ interface Report {
   readonly wrong: number;
 }
 
-const supportModule = pathToFileURL(path.resolve('build/js/test/kv-cache/fake-snapshots.js')).href;
 const rounds = 100;
 
 /** A process that saves or loads three prefixes in turn, in a folder that holds two. */
