@@ -13,22 +13,20 @@ import type { EngineSettings } from './options.js';
 export async function openJudge(addon: NativeAddon, folder: string, settings: EngineSettings): Promise<Judge> {
   checkIsa(addon, settings.engine.isa);
   const container = await openContainer(folder);
-  try {
-    const model = await addon.loadModel(container.spec, settings.engine);
-    return new Judge(addon, container, model, settings, await snapshotStore(container, model, settings));
-  } catch (error) {
+  const model = await addon.loadModel(container.spec, settings.engine).catch((error: unknown) => {
     throw fromNative(error);
-  }
+  });
+  return new Judge(addon, container, model, settings, await snapshotStore(container, model, settings));
 }
 
-/** Undefined where no policy is kept, or the weight file was replaced while it was opened. */
+/** Undefined where no policy is kept, and where the weight file was replaced or became unreadable since it was mapped. */
 async function snapshotStore(
   container: Container,
   model: NativeModel,
   { cache, snapshots }: EngineSettings,
 ): Promise<SnapshotStore | undefined> {
   if (!snapshots || cache.entries === 0) return undefined;
-  const key = await modelKey(container);
+  const key = await modelKey(container).catch(() => undefined);
   if (key === undefined) return undefined;
   const onWarning = (message: string): void => process.emitWarning(message, 'LlamaGuardWarning');
   return new SnapshotStore({ ...snapshots, modelFolder: container.folder, modelKey: key, model, onWarning });
