@@ -19,19 +19,18 @@ void StoreValue(const float* value, size_t head_dim, size_t slot, uint16_t* valu
 
 }  // namespace
 
+// A task is a row and a kv head, as in Attend: in decoding most heads meet the thread that has just stored them.
 void Decoder::StoreKeysAndValues(size_t layer, const Spans& spans) {
+  const size_t dim = config_.head_dim;
   for (const Span& span : spans.spans) {
-    pool_.Run(span.rows, [&](size_t i, size_t) {
+    pool_.Run(span.rows * config_.kv_heads, [&](size_t task, size_t) {
+      const size_t i = task / config_.kv_heads, h = task % config_.kv_heads;
       const size_t row = span.first_row + i, position = span.first_position + i;
-      uint16_t* const segment = span.sequence->mutable_segment(position / kKeyBlock);
-      float* const keys = act_.qkv.data() + row * act_.qkv_stride + config_.q_size();
-      const float* const values = keys + config_.kv_size();
-      Rotate(keys, config_.kv_heads, row);
-      for (size_t h = 0; h < config_.kv_heads; ++h) {
-        uint16_t* const head = segment + kv_shape().head_offset(layer, h);
-        StoreKey(keys + h * config_.head_dim, config_.head_dim, position % kKeyBlock, head);
-        StoreValue(values + h * config_.head_dim, config_.head_dim, position % kKeyBlock, head + kv_shape().head_elements());
-      }
+      float* const key = act_.qkv.data() + row * act_.qkv_stride + config_.q_size() + h * dim;
+      uint16_t* const head = span.sequence->mutable_segment(position / kKeyBlock) + kv_shape().head_offset(layer, h);
+      Rotate(key, 1, row);
+      StoreKey(key, dim, position % kKeyBlock, head);
+      StoreValue(key + config_.kv_size(), dim, position % kKeyBlock, head + kv_shape().head_elements());
     });
   }
 }
