@@ -15,7 +15,8 @@
  */
 
 export { LlamaGuard } from './facade/llama-guard.js';
-export type { LoadOptions, ModerateOptions, ThresholdOptions } from './facade/options.js';
+export type { CallOptions, ModerateOptions, ModerationMode, ThresholdOptions } from './facade/call-options.js';
+export type { LoadOptions } from './facade/options.js';
 export type { GuardInfo, GuardStats, ModerationResult, Timings, Usage } from './facade/result.js';
 export type { CallCounters, Span, SpanListener, SpanName, WorkCounters } from './facade/telemetry.js';
 export type { ModerationStream, StreamReport } from './facade/streaming/moderation-stream.js';

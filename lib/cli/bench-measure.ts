@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The measurements of `llama-guard bench`: loading, prefill, decode and whole verdicts, each several times.
 
+import { moderateSettings } from '../facade/call-options.js';
 import type { Judge } from '../facade/judge.js';
 import { guardOver, type LlamaGuard } from '../facade/llama-guard.js';
 import type { ModerationResult } from '../facade/result.js';
 import { openJudge } from '../facade/open-judge.js';
-import { callSettings, type EngineSettings } from '../facade/options.js';
+import type { PreparedPrompt } from '../facade/prompts.js';
+import type { EngineSettings } from '../facade/options.js';
 import { loadAddon } from '../native/load-addon.js';
 
 /** Median and range of the runs. */
@@ -145,9 +147,13 @@ function verdict(guard: LlamaGuard, text: string): Promise<ModerationResult> {
   return guard.moderate(text, { threshold: 1 });
 }
 
+function promptOf(judge: Judge, text: string): PreparedPrompt {
+  return judge.prepare(text, moderateSettings(undefined)).prompts[0];
+}
+
 /** Ids as the guard meets them: those of a prompt, over and over. They decide which embedding rows become resident. */
 function someTokens(judge: Judge, count: number): Uint32Array {
-  const { prefix, rest } = judge.prepare('Which of these two trains is the faster one?', callSettings(undefined));
+  const { prefix, rest } = promptOf(judge, 'Which of these two trains is the faster one?');
   const prompt = [...prefix, ...rest];
   return Uint32Array.from({ length: count }, (_, i) => prompt[i % prompt.length] ?? 0);
 }
@@ -157,8 +163,7 @@ function someTokens(judge: Judge, count: number): Uint32Array {
  * instruction alone is longer, the shortest message.
  */
 function fittingMessage(judge: Judge): string {
-  const settings = callSettings(undefined);
-  const afterPolicy = (text: string): number => judge.prepare(text, settings).rest.length;
+  const afterPolicy = (text: string): number => promptOf(judge, text).rest.length;
   const fillers = [' bread', ' the', ' a', ' 1', '!', '?', '.'];
   let message = 'How';
   let tokens = afterPolicy(message);

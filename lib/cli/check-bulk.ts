@@ -2,8 +2,8 @@
 // `llama-guard check --input`: a result for every line, in order, several lines in the works, in bounded memory.
 
 import { LlamaGuardError } from '../errors/index.js';
+import type { ModerateOptions } from '../facade/call-options.js';
 import type { LlamaGuard } from '../facade/llama-guard.js';
-import type { ModerateOptions } from '../facade/options.js';
 import type { ModerationResult } from '../facade/result.js';
 import type { ConversationInput } from '../prompt/conversation.js';
 import { inOrder } from '../scheduling/in-order.js';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `llama-guard check`: one verdict, or with --input one a line.
 
+import type { ModerateOptions, ModerationMode, ThresholdOptions } from '../facade/call-options.js';
 import type { LlamaGuard } from '../facade/llama-guard.js';
-import type { ModerateOptions, ThresholdOptions } from '../facade/options.js';
 import type { ModerationResult } from '../facade/result.js';
 import type { ConversationInput } from '../prompt/conversation.js';
 import type { Category } from '../prompt/taxonomy.js';
@@ -44,6 +44,11 @@ export const checkCommand: Command = {
     text: { type: 'boolean', help: 'Take the text as it is, even if it looks like a JSON conversation.' },
     input: { type: 'string', value: 'FILE', help: 'Judge every line of this JSONL file; "-" = standard input.' },
     output: { type: 'string', value: 'FILE', help: 'Write the results of --input here. Default: standard output.' },
+    mode: {
+      type: 'string',
+      value: 'MODE',
+      help: 'list: ask which categories are violated (default). per-category: ask about each one alone.',
+    },
     threshold: { type: 'string', value: 'P', help: 'P(unsafe) from which on a message is unsafe. Default 0.5.' },
     review: { type: 'string', value: 'P', help: 'P(unsafe) from which on a person should look; at most --threshold.' },
     exclude: { type: 'string', value: 'CODES', help: 'Categories to leave out, e.g. S5,S8.' },
@@ -95,10 +100,13 @@ function resultText(result: ModerationResult): string {
 }
 
 async function moderateOptions(values: OptionValues): Promise<ModerateOptions> {
+  const mode = stringOption(values, 'mode');
   const exclude = stringOption(values, 'exclude');
   const categories = stringOption(values, 'categories');
   return {
     thresholds: thresholds(values),
+    // The guard refuses words that it does not know.
+    ...(mode === undefined ? {} : { mode: mode as ModerationMode }),
     ...(exclude === undefined ? {} : { exclude: exclude.split(',').map((code) => code.trim()) }),
     ...(categories === undefined ? {} : { categories: await readCategories(categories) }),
   };

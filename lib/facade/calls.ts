@@ -6,9 +6,10 @@ import type { ConversationInput } from '../prompt/conversation.js';
 import { Admission, type Demand } from '../scheduling/admission.js';
 import { CallControl } from '../scheduling/call-control.js';
 import { inOrder } from '../scheduling/in-order.js';
+import type { CallSettings, ModerateSettings } from './call-options.js';
 import type { GrowingPrompt } from './growing-prompt.js';
 import type { Judge, Judgement } from './judge.js';
-import type { CallSettings } from './options.js';
+import { judgeCall } from './judge-call.js';
 import type { PreparedCall } from './prompts.js';
 import type { GuardStats, ModerationResult, Timings } from './result.js';
 import { CheckSession } from './streaming/check-session.js';
@@ -50,7 +51,7 @@ export class Calls {
 
   moderate(
     input: ConversationInput,
-    settings: CallSettings,
+    settings: CallSettings & Partial<ModerateSettings>,
     { bulk = false, growing }: CallKind = {},
   ): Promise<ModerationResult> {
     return this.judge.telemetry.count(async () => {
@@ -62,11 +63,12 @@ export class Calls {
         const call = this.judge.prepare(input, settings);
         const queuedMs = performance.now();
         this.judge.telemetry.span('tokenize', beginMs, queuedMs);
-        const tokens = (growing ?? this.judge).ownTokens(call);
-        return await this.#admitted({ tokens, bulk }, control.signal, async () => {
+        const demand = { ...demandOf(call, growing ?? this.judge), bulk };
+        return await this.#admitted(demand, control.signal, async () => {
           const startMs = performance.now();
           this.judge.telemetry.waited(queuedMs, startMs);
-          const judgement = await (growing ?? this.judge).judge(call, control.signal);
+          const { signal } = control;
+          const judgement = await (growing ? growing.judge(call.prompts[0], signal) : judgeCall(this.judge, call, signal));
           const { prefillMs, decodeMs } = judgement;
           const timings = { tokenizeMs: queuedMs - beginMs, queueMs: startMs - queuedMs, prefillMs, decodeMs };
           return this.#result(call, judgement, { ...timings, totalMs: performance.now() - beginMs }, settings);
@@ -84,7 +86,7 @@ export class Calls {
    */
   moderateEach(
     inputs: Iterable<ConversationInput> | AsyncIterable<ConversationInput>,
-    settings: CallSettings,
+    settings: ModerateSettings,
     onAbort: 'end' | 'reject',
   ): AsyncGenerator<PromiseSettledResult<ModerationResult>, void, undefined> {
     this.assertOpen();
@@ -141,6 +143,7 @@ export class Calls {
     const { labelLogits, labelProbabilities, ...rest } = verdict;
     return {
       ...rest,
+      mode: call.mode,
       role: call.role,
       demo: this.judge.demo,
       usage,
@@ -149,6 +152,11 @@ export class Calls {
       ...(settings.logits ? { logits: labelLogits } : {}),
     };
   }
+}
+
+function demandOf(call: PreparedCall, judge: Pick<Judge, 'ownTokens'>): Demand {
+  const tokens = call.prompts.map((prompt) => judge.ownTokens(prompt));
+  return { tokens: tokens.reduce((sum, own) => sum + own, 0), longest: Math.max(...tokens) };
 }
 
 function disposed(): LlamaGuardError {

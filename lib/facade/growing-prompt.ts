@@ -3,7 +3,7 @@
 // after the text.
 
 import type { Judge, Judgement, PromptSession } from './judge.js';
-import type { PreparedCall } from './prompts.js';
+import type { PreparedPrompt } from './prompts.js';
 
 export class GrowingPrompt {
   readonly #judge: Judge;
@@ -15,19 +15,19 @@ export class GrowingPrompt {
   }
 
   /** Tokens that the next judgement computes, at least about. */
-  ownTokens(call: PreparedCall): number {
+  ownTokens(prompt: PreparedPrompt): number {
     const held = this.#session?.tokens.length;
-    if (held === undefined) return this.#judge.ownTokens(call);
-    return Math.max(1, call.prefix.length + call.rest.length - held);
+    if (held === undefined) return this.#judge.ownTokens(prompt);
+    return Math.max(1, prompt.prefix.length + prompt.rest.length - held);
   }
 
   /** Judges the prompt as it is now. One at a time; after a failure every further one fails. */
-  async judge(call: PreparedCall, signal: AbortSignal): Promise<Judgement> {
+  async judge(prompt: PreparedPrompt, signal: AbortSignal): Promise<Judgement> {
     const beginMs = performance.now();
     try {
-      this.#session ??= await this.#judge.open(call, signal);
+      this.#session ??= await this.#judge.open(prompt, signal);
       signal.throwIfAborted();
-      return await this.#judge.decide(this.#session, call, { beginMs, signal });
+      return await this.#judge.decide(this.#session, prompt, { beginMs, signal });
     } catch (error) {
       this.close();
       throw error;

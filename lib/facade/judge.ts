@@ -13,8 +13,8 @@ import { displayName } from '../prompt/taxonomy.js';
 import { Passes, type Step } from '../scheduling/passes.js';
 import type { Verdict } from '../scoring/scores.js';
 import { VerdictDecoder } from '../scoring/verdict-decoder.js';
-import type { CallSettings, EngineSettings } from './options.js';
-import { type PreparedCall, prepareCall } from './prompts.js';
+import type { EngineSettings } from './options.js';
+import { type PreparedCall, type PreparedPrompt, prepareCall, type PromptSettings } from './prompts.js';
 import type { GuardInfo, Usage } from './result.js';
 import { Telemetry } from './telemetry.js';
 
@@ -34,6 +34,14 @@ export interface PromptSession {
   cachedTokens: number;
   /** Passes that have run for it. */
   passes: number;
+}
+
+/** A prompt after its first pass. */
+export interface Reading {
+  readonly session: PromptSession;
+  readonly tokens: Uint32Array;
+  /** Knows P(unsafe), and which passes would name the categories. */
+  readonly decoder: VerdictDecoder;
 }
 
 export class Judge {
@@ -91,7 +99,7 @@ export class Judge {
   }
 
   /** Checks and tokenizes a call; throws as `prepareCall` does. */
-  prepare(input: ConversationInput, settings: Pick<CallSettings, 'policy' | 'thresholds'>): PreparedCall {
+  prepare(input: ConversationInput, settings: PromptSettings): PreparedCall {
     return prepareCall(this.#container, input, settings);
   }
 
@@ -111,61 +119,73 @@ export class Judge {
     return this.#container.tokenizer.encode(text).length;
   }
 
-  /** Tokens that a call appends of its own. */
-  ownTokens(call: PreparedCall): number {
-    return call.rest.length + (this.cache.keeps(call.prefix.length) ? 0 : call.prefix.length);
+  /** Tokens that a prompt appends of its own. */
+  ownTokens({ prefix, rest }: PreparedPrompt): number {
+    return rest.length + (this.cache.keeps(prefix.length) ? 0 : prefix.length);
   }
 
-  /** Runs the forward passes of a prepared call. Rejects with the signal's reason when it fires. */
-  async judge(call: PreparedCall, signal?: AbortSignal): Promise<Judgement> {
-    const beginMs = performance.now();
-    const session = await this.open(call, signal);
-    try {
-      return await this.decide(session, call, { beginMs, ...(signal ? { signal } : {}) });
-    } finally {
-      session.sequence.dispose();
-    }
-  }
-
-  /** A session that begins with the call's policy. Whoever opened it disposes its sequence. */
-  async open(call: PreparedCall, signal?: AbortSignal): Promise<PromptSession> {
-    const { sequence, cachedTokens, passes } = await this.cache.acquire(call.prefix, signal);
-    const tokens = call.prefix.slice(0, sequence.length);
+  /** A session that begins with the prompt's policy. Whoever opened it disposes its sequence. */
+  async open({ prefix }: PreparedPrompt, signal?: AbortSignal): Promise<PromptSession> {
+    const { sequence, cachedTokens, passes } = await this.cache.acquire(prefix, signal);
+    const tokens = prefix.slice(0, sequence.length);
     return { sequence, tokens, cachedTokens, passes };
   }
 
   /**
-   * Judges a call in a session: computes what the session does not hold yet. After a failure the session is of no use.
+   * Judges a prompt in a session: computes what the session does not hold yet. After a failure the session is of no use.
+   * Rejects with the signal's reason when it fires.
    *
    * @param beginMs when the work for this judgement began
    */
   async decide(
     session: PromptSession,
-    call: PreparedCall,
+    prompt: PreparedPrompt,
     { beginMs = performance.now(), signal }: { beginMs?: number; signal?: AbortSignal } = {},
   ): Promise<Judgement> {
+    const reading = await this.read(session, prompt, signal);
+    const prefillEndMs = performance.now();
+    const verdict = await this.name(reading, signal);
+    return { verdict, usage: this.account(reading, verdict), ...this.telemetry.judged(beginMs, prefillEndMs) };
+  }
+
+  /** The first pass over a prompt, which gives its P(unsafe). */
+  async read(session: PromptSession, prompt: PreparedPrompt, signal?: AbortSignal): Promise<Reading> {
     const { labels } = this.#container;
     const softmax = this.#addon.softmax.bind(this.#addon);
-    const decoder = new VerdictDecoder(labels, namedCategories(call), { thresholds: call.thresholds, softmax });
-    const prompt = Uint32Array.from([...call.prefix, ...call.rest]);
+    const decoder = new VerdictDecoder(labels, namedCategories(prompt), { thresholds: prompt.thresholds, softmax });
+    const whole = Uint32Array.from([...prompt.prefix, ...prompt.rest]);
     const first = decoder.next();
-    const kept = keepStart(session, prompt, first?.tokens.length ?? 0, first?.logits ?? 1);
-    const tokens = Uint32Array.from([...prompt.subarray(kept), ...(first?.tokens ?? [])]);
+    const kept = keepStart(session, whole, first?.tokens.length ?? 0, first?.logits ?? 1);
+    const tokens = Uint32Array.from([...whole.subarray(kept), ...(first?.tokens ?? [])]);
     decoder.accept(await this.#feed(session, { tokens, logits: first?.logits ?? 1 }, signal));
-    const prefillEndMs = performance.now();
-    let base = prompt.length;
+    return { session, tokens: whole, decoder };
+  }
+
+  /** The passes that name categories, if any, and the verdict. */
+  async name({ session, tokens, decoder }: Reading, signal?: AbortSignal): Promise<Verdict> {
+    let base = tokens.length;
     for (let step = decoder.next(); step !== null; step = decoder.next()) {
       base += step.keep;
       session.sequence.truncate(base);
       const named = { tokens: Uint32Array.from(step.tokens), logits: step.logits };
       decoder.accept(await this.#feed(session, named, signal));
     }
-    const verdict = decoder.result();
-    const endMs = performance.now();
-    this.telemetry.span('prefill', beginMs, prefillEndMs);
-    this.telemetry.span('decode', prefillEndMs, endMs);
-    const usage = this.#usage(session, prompt, verdict);
-    return { verdict, usage, prefillMs: prefillEndMs - beginMs, decodeMs: endMs - prefillEndMs };
+    return decoder.result();
+  }
+
+  /**
+   * What a reading took; what it computed counts as kept for the session's next one.
+   *
+   * @param verdict where the categories were asked for
+   */
+  account({ session, tokens }: Reading, verdict?: Verdict): Usage {
+    const listed = verdict?.categories.length ?? 0;
+    const list = 2 + listed + (listed - 1) * this.#container.labels.separator.length;
+    const { cachedTokens, passes } = session;
+    session.tokens = tokens;
+    session.cachedTokens = tokens.length;
+    session.passes = 0;
+    return { promptTokens: tokens.length, cachedTokens, completionTokens: listed > 0 ? 1 + list : 1, passes };
   }
 
   /** Waits for the last pass, then frees the model and all that is kept, and waits for what is being saved. No call may be running. */
@@ -180,22 +200,6 @@ export class Judge {
     const { logits, passes } = await this.#passes.run({ sequence: session.sequence, ...step }, signal);
     session.passes += passes;
     return logits;
-  }
-
-  /** Accounts for a judgement; what it computed counts as kept for the session's next one. */
-  #usage(session: PromptSession, prompt: Uint32Array, verdict: Verdict): Usage {
-    const listed = verdict.categories.length;
-    const list = 2 + listed + (listed - 1) * this.#container.labels.separator.length;
-    const { cachedTokens, passes } = session;
-    session.tokens = prompt;
-    session.cachedTokens = prompt.length;
-    session.passes = 0;
-    return {
-      promptTokens: prompt.length,
-      cachedTokens,
-      completionTokens: listed > 0 ? 1 + list : 1,
-      passes,
-    };
   }
 }
 
@@ -213,6 +217,7 @@ function keepStart(session: PromptSession, prompt: Uint32Array, extraTokens: num
   return kept;
 }
 
-function namedCategories({ policy }: PreparedCall): { code: string; name: string }[] {
+/** The categories of a prompt as results show them. */
+export function namedCategories({ policy }: PreparedPrompt): { code: string; name: string }[] {
   return policy.categories.map((category) => ({ code: category.code, name: displayName(category) }));
 }

@@ -4,11 +4,12 @@
 
 import { loadAddon } from '../native/load-addon.js';
 import type { ConversationInput } from '../prompt/conversation.js';
+import { type ModerateOptions, moderateSettings } from './call-options.js';
 import { Calls } from './calls.js';
 import type { Judge } from './judge.js';
 import { openJudge } from './open-judge.js';
 import { invalid } from './option-values.js';
-import { callSettings, type LoadOptions, loadSettings, type ModerateOptions, modelFolder } from './options.js';
+import { type LoadOptions, loadSettings, modelFolder } from './options.js';
 import type { GuardInfo, GuardStats, ModerationResult } from './result.js';
 import type { ModerationStream } from './streaming/moderation-stream.js';
 import { type StreamOptions, streamSettings } from './streaming/stream-options.js';
@@ -84,7 +85,7 @@ export class LlamaGuard {
    * @throws {ERR_LLAMA_GUARD_DISPOSED} the guard was disposed before the call was admitted
    */
   async moderate(input: ConversationInput, options?: ModerateOptions): Promise<ModerationResult> {
-    return this.#calls.moderate(input, callSettings(options));
+    return this.#calls.moderate(input, moderateSettings(options));
   }
 
   /**
@@ -121,7 +122,7 @@ export class LlamaGuard {
   ): Promise<PromiseSettledResult<ModerationResult>[]> {
     if (!Array.isArray(inputs)) throw invalid('moderateBatch() takes an array of inputs', inputs);
     const outcomes: PromiseSettledResult<ModerationResult>[] = [];
-    const each = this.#calls.moderateEach(inputs as readonly ConversationInput[], callSettings(options), 'reject');
+    const each = this.#calls.moderateEach(inputs as readonly ConversationInput[], moderateSettings(options), 'reject');
     for await (const outcome of each) outcomes.push(outcome);
     return outcomes;
   }
@@ -147,7 +148,7 @@ export class LlamaGuard {
     if (!isSource || !(Symbol.iterator in inputs || Symbol.asyncIterator in inputs)) {
       throw invalid('moderateEach() takes an iterable or async iterable of inputs', inputs);
     }
-    return this.#calls.moderateEach(inputs, callSettings(options), 'end');
+    return this.#calls.moderateEach(inputs, moderateSettings(options), 'end');
   }
 
   /**

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks and defaults of everything that a caller passes beside the conversation. A name that is not known is an
-// error: a guard must not run without a threshold because somebody misspelt it.
+// Checks and defaults of what a guard is loaded with. A name that is not known is an error.
 
 import type { PrefixCacheLimits } from '../kv-cache/prefix-cache.js';
 import type { EngineOptions } from '../native/addon.js';
-import type { Category } from '../prompt/taxonomy.js';
-import type { PolicyRequest } from '../prompt/policy.js';
-import type { Thresholds } from '../scoring/scores.js';
-import type { CallLimits } from '../scheduling/call-control.js';
 import { embeddedModel } from './embedded-model.js';
-import { callback, flag, integer, invalid, probability, record } from './option-values.js';
+import { callback, flag, integer, invalid, record } from './option-values.js';
 import type { SpanListener } from './telemetry.js';
 
 /** Options of `LlamaGuard.load`. */
@@ -18,7 +13,7 @@ export interface LoadOptions {
   readonly threads?: number;
   /** Instruction set to force, one of `info.isas`. Default: LLAMA_GUARD_ISA, else the best that this CPU has. */
   readonly isa?: string;
-  /** Policies (with judged role) whose computed prefix is kept, 0 to 1024. Default 4; 0 keeps none. */
+  /** Policies (with judged role) whose computed prefix is kept, 0 to 1024. Default 32; 0 keeps none. */
   readonly policyCacheEntries?: number;
   /** Bytes that those prefixes may take together. Default 64 MiB; the official policy takes 3.3 MB of them. */
   readonly policyCacheBytes?: number;
@@ -34,34 +29,6 @@ export interface LoadOptions {
   readonly maxQueue?: number;
   /** Called with every timing span when it ends. */
   readonly onSpan?: SpanListener;
-}
-
-/** Options of `LlamaGuard.moderate`. */
-export interface ModerateOptions {
-  /** P(unsafe) from which on a message is flagged: above 0, at most 1. Default 0.5. */
-  readonly threshold?: number;
-  /** Two thresholds in place of `threshold`. */
-  readonly thresholds?: ThresholdOptions;
-  /** Replaces the model's categories. Codes must be ones that the model can say. */
-  readonly categories?: readonly Category[];
-  /** Codes of categories to leave out of the policy. */
-  readonly exclude?: readonly string[];
-  /** Adds `labels`, the softmax over all label rows at the verdict position. Default false. */
-  readonly labels?: boolean;
-  /** Adds `logits`, the raw logits of all label rows at the verdict position. Default false. */
-  readonly logits?: boolean;
-  /** Ends the call: it rejects at once with ERR_LLAMA_GUARD_ABORTED. */
-  readonly signal?: AbortSignal;
-  /** Milliseconds after which the call rejects with ERR_LLAMA_GUARD_DEADLINE, waiting included. Default: none. */
-  readonly timeoutMs?: number;
-}
-
-/** P(unsafe) from which on an action follows, with 0 < review <= block <= 1. */
-export interface ThresholdOptions {
-  /** From here on a person should look. Default: the same as `block`. */
-  readonly review?: number;
-  /** From here on the message is flagged. Default 0.5. */
-  readonly block?: number;
 }
 
 /** Environment variables. */
@@ -83,23 +50,13 @@ export interface EngineSettings {
   readonly onSpan?: SpanListener;
 }
 
-/** `ModerateOptions` with every default applied. */
-export interface CallSettings extends CallLimits {
-  readonly thresholds: Thresholds;
-  readonly policy: PolicyRequest;
-  readonly labels: boolean;
-  readonly logits: boolean;
-}
-
-export const defaultThreshold = 0.5;
 export const maxThreads = 256;
 const maxCacheEntries = 1024;
-const defaultCacheEntries = 4;
+/** The default policy and its 13 categories alone, for both roles, and some to spare. */
+const defaultCacheEntries = 32;
 const defaultCacheBytes = 64 * 2 ** 20;
 const defaultQueue = 256;
 const largestQueue = 1_000_000;
-/** What a timer of Node can hold. */
-const longestTimeoutMs = 2 ** 31 - 1;
 
 /** The model folder: as given, else LLAMA_GUARD_MODEL, else the embedded demo model. */
 export function modelFolder(path: unknown, env: Environment): string {
@@ -109,8 +66,6 @@ export function modelFolder(path: unknown, env: Environment): string {
 }
 
 const loadOptionNames = ['threads', 'isa', 'policyCacheEntries', 'policyCacheBytes', 'cache', 'snapshots', 'maxQueue', 'onSpan'];
-/** Names of `ModerateOptions`. */
-export const callOptionNames = ['threshold', 'thresholds', 'categories', 'exclude', 'labels', 'logits', 'signal', 'timeoutMs'];
 
 export function loadSettings(options: unknown, env: Environment): EngineSettings {
   const given = record('load()', options, loadOptionNames);
@@ -122,38 +77,6 @@ export function loadSettings(options: unknown, env: Environment): EngineSettings
     maxQueue: integer('maxQueue', given['maxQueue'], largestQueue) ?? defaultQueue,
     ...(onSpan === undefined ? {} : { onSpan }),
   };
-}
-
-export function callSettings(options: unknown): CallSettings {
-  const given = record('moderate()', options, callOptionNames);
-  const { categories, exclude } = given;
-  const signal = abortSignal(given['signal']);
-  const timeoutMs = integer('timeoutMs', given['timeoutMs'], longestTimeoutMs);
-  return {
-    thresholds: thresholds(given['threshold'], given['thresholds']),
-    labels: flag('labels', given['labels'], false),
-    logits: flag('logits', given['logits'], false),
-    // resolvePolicy checks the form of both.
-    policy: {
-      ...(categories === undefined ? {} : { categories: categories as readonly Category[] }),
-      ...(exclude === undefined ? {} : { exclude: exclude as readonly string[] }),
-    },
-    ...(signal === undefined ? {} : { signal }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  };
-}
-
-function thresholds(single: unknown, both: unknown): Thresholds {
-  if (both === undefined) {
-    const block = probability('threshold', single) ?? defaultThreshold;
-    return { review: block, block };
-  }
-  if (single !== undefined) throw invalid('moderate() takes threshold or thresholds', 'both');
-  const given = record('thresholds', both, ['review', 'block']);
-  const block = probability('thresholds.block', given['block']) ?? defaultThreshold;
-  const review = probability('thresholds.review', given['review']) ?? block;
-  if (review > block) throw invalid(`thresholds.review must be at most thresholds.block, which is ${block}`, review);
-  return { review, block };
 }
 
 function cacheLimits(given: Readonly<Record<string, unknown>>): PrefixCacheLimits {
@@ -168,11 +91,6 @@ function snapshotSettings(option: unknown, env: Environment): SnapshotSettings |
   if (wanted === true) return { env };
   if (typeof wanted === 'string' && wanted !== '') return { folder: wanted, env };
   throw invalid('snapshots must be true, false or a folder', wanted);
-}
-
-function abortSignal(option: unknown): AbortSignal | undefined {
-  if (option === undefined || option instanceof AbortSignal) return option;
-  throw invalid('signal must be an AbortSignal', option);
 }
 
 function threads(option: unknown, env: Environment): number {

@@ -6,8 +6,10 @@ import type { ModelSource } from '../loading/config.js';
 import type { Role } from '../prompt/conversation.js';
 import type { Category } from '../prompt/taxonomy.js';
 import type { LabelProbability, Verdict } from '../scoring/scores.js';
+import type { ModerationMode } from './call-options.js';
 import type { CallCounters, WorkCounters } from './telemetry.js';
 
+/** Of a call with several prompts, each figure is a sum over them. */
 export interface Usage {
   /** Tokens of the prompt, policy included. */
   readonly promptTokens: number;
@@ -34,6 +36,7 @@ export interface Timings {
 
 /** One judgement. */
 export interface ModerationResult extends Omit<Verdict, 'labelLogits' | 'labelProbabilities'> {
+  readonly mode: ModerationMode;
   /** Whose message was judged: the role of the last message. */
   readonly role: Role;
   /** The verdict comes from a demonstration model, which must not guard anything real. */

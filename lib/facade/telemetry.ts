@@ -3,7 +3,7 @@
 
 import { LlamaGuardError } from '../errors/index.js';
 import type { PassReport } from '../scheduling/passes.js';
-import type { Usage } from './result.js';
+import type { Timings, Usage } from './result.js';
 
 /** What took time: parts of one call, and the forward passes, which calls share. */
 export type SpanName = 'tokenize' | 'queue' | 'prefill' | 'decode' | 'pass';
@@ -90,6 +90,14 @@ export class Telemetry {
     this.work.computedTokens += tokens;
     this.work.passMs += endMs - beginMs;
     this.span('pass', beginMs, endMs, { tokens, sequences });
+  }
+
+  /** The parts of a judgement that ends now, as spans and as timings. */
+  judged(beginMs: number, prefillEndMs: number): Pick<Timings, 'prefillMs' | 'decodeMs'> {
+    const endMs = performance.now();
+    this.span('prefill', beginMs, prefillEndMs);
+    this.span('decode', prefillEndMs, endMs);
+    return { prefillMs: prefillEndMs - beginMs, decodeMs: endMs - prefillEndMs };
   }
 
   span(name: SpanName, beginMs: number, endMs: number, counts: Pick<Span, 'tokens' | 'sequences'> = {}): void {

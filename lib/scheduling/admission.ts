@@ -16,8 +16,10 @@ export interface AdmissionLimits {
 
 /** What a call computes. */
 export interface Demand {
-  /** Tokens that it appends of its own. */
+  /** Tokens that it appends of its own, all its prompts together. */
   readonly tokens: number;
+  /** Those of its longest prompt. Default: `tokens`, for a single one. */
+  readonly longest?: number;
   /** Part of a batch that bounds itself: never refused for a full queue. */
   readonly bulk?: boolean;
 }
@@ -70,10 +72,10 @@ export class Admission {
    *
    * @throws {ERR_LLAMA_GUARD_OVERLOADED} the queue is full
    */
-  async enter({ tokens, bulk = false }: Demand, signal?: AbortSignal): Promise<Leave> {
+  async enter({ tokens, longest = tokens, bulk = false }: Demand, signal?: AbortSignal): Promise<Leave> {
     this.assertOpen();
     signal?.throwIfAborted();
-    const lane = tokens > maxPassTokens ? this.#long : this.#short;
+    const lane = longest > maxPassTokens || tokens > maxShortTokens ? this.#long : this.#short;
     if (lane.waiting.length > 0 || !fits(lane, tokens)) {
       if (!bulk) this.#assertRoom();
       await this.#wait(lane, tokens, signal);

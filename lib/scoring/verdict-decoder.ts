@@ -88,6 +88,12 @@ export class VerdictDecoder {
     this.#step = this.#read(logits);
   }
 
+  /** P(unsafe), once the first step has been accepted. */
+  get score(): number {
+    if (this.#verdict) return this.#verdict.score;
+    throw new LlamaGuardError('ERR_LLAMA_GUARD_INTERNAL', 'The score was asked for before the first pass');
+  }
+
   /** The verdict, once `next()` gives null. */
   result(): Verdict {
     if (this.#step !== null || this.#verdict === undefined) {

@@ -112,6 +112,13 @@ describe('llama-guard check', function () {
     expect(result.categories.map(({ code, name }) => [code, name])).to.deep.equal([['S3', 'Rude Words']]);
   });
 
+  it('asks about each category alone with --mode per-category', async () => {
+    const { mode, categories, categoryScores, score } = await json(['hello', '--mode', 'per-category', ...alwaysUnsafe]);
+    expect(mode).to.equal('per-category');
+    expect(categories).to.have.lengthOf(13);
+    expect(Math.max(...Object.values(categoryScores ?? {}))).to.equal(score);
+  });
+
   const mistakes: readonly (readonly [string, readonly string[], RegExp, string?])[] = [
     ['an empty text', ['check', '  '], /ERR_LLAMA_GUARD_EMPTY_CONVERSATION/],
     ['empty input', ['check'], /ERR_LLAMA_GUARD_EMPTY_CONVERSATION/, ''],
@@ -120,6 +127,7 @@ describe('llama-guard check', function () {
     ['an unknown category', ['check', 'x', '--exclude', 'S99'], /ERR_LLAMA_GUARD_UNKNOWN_CATEGORY/],
     ['a threshold out of range', ['check', 'x', '--threshold', '1.5'], /ERR_LLAMA_GUARD_INVALID_ARGUMENT.*threshold/],
     ['a threshold of review above the other', ['check', 'x', '--review', '0.6'], /INVALID_ARGUMENT.*review.*0\.5/],
+    ['an unknown mode', ['check', 'x', '--mode', 'each'], /ERR_LLAMA_GUARD_INVALID_ARGUMENT.*mode must be one of list, per-category/],
     ['a model that is not there', ['check', 'x', '--model', '/nowhere'], /ERR_LLAMA_GUARD_MODEL_NOT_FOUND.*\/nowhere/],
     ['an unknown instruction set', ['check', 'x', '--isa', 'sse9'], /ERR_LLAMA_GUARD_UNKNOWN_ISA/],
     ['a text beyond the context', ['check', 'word '.repeat(5000)], /ERR_LLAMA_GUARD_CONTEXT_OVERFLOW.*2048/],

@@ -127,7 +127,7 @@ describe('LlamaGuard', () => {
 
   describe('policy cache', () => {
     it('computes a policy once, and again for another role, policy or exclusion', async () => {
-      const { guard } = await fakeGuard({ logitsAfter: speaks([]) });
+      const { guard } = await fakeGuard({ logitsAfter: speaks([]) }, { policyCacheEntries: 4 });
       const cached = async (role: 'user' | 'assistant', options?: ModerateOptions): Promise<boolean> => {
         const messages = [{ role: 'user' as const, content: 'a' }, { role: 'assistant' as const, content: 'b' }];
         const { usage } = await guard.moderate(role === 'user' ? messages.slice(0, 1) : messages, options);

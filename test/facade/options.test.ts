@@ -6,8 +6,9 @@ import path from 'node:path';
 import { expect } from 'chai';
 
 import { LlamaGuardError } from '../../lib/errors/index.js';
+import { moderateSettings } from '../../lib/facade/call-options.js';
 import { openJudge } from '../../lib/facade/open-judge.js';
-import { callSettings, loadSettings, modelFolder } from '../../lib/facade/options.js';
+import { loadSettings, modelFolder } from '../../lib/facade/options.js';
 import { FakeAddon } from '../support/fake-addon.js';
 import { demoFolder } from '../support/fake-guard.js';
 
@@ -24,7 +25,7 @@ function refusal(work: () => unknown): LlamaGuardError {
 describe('options', () => {
   it('of load have defaults', () => {
     const engine = { threads: 0, isa: '' };
-    const settings = { engine, cache: { entries: 4, bytes: 67_108_864 }, maxQueue: 256 };
+    const settings = { engine, cache: { entries: 32, bytes: 67_108_864 }, maxQueue: 256 };
     expect(loadSettings(undefined, {})).to.deep.equal({ ...settings, snapshots: { env: {} } });
     const env = { LLAMA_GUARD_THREADS: '', LLAMA_GUARD_ISA: '', LLAMA_GUARD_SNAPSHOTS: '' };
     expect(loadSettings({}, env)).to.deep.equal({ ...settings, snapshots: { env } });
@@ -52,7 +53,7 @@ describe('options', () => {
   }
 
   it('refuse names that are not known, and name them', () => {
-    const error = refusal(() => callSettings({ treshold: 0.2 }));
+    const error = refusal(() => moderateSettings({ treshold: 0.2 }));
     expect(error.code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
     expect(error.message).to.contain('treshold').and.to.contain('threshold');
     expect(refusal(() => loadSettings({ thread: 1 }, {})).message).to.contain('"thread"');
@@ -60,14 +61,14 @@ describe('options', () => {
 
   for (const options of [null, 3, 'x', []]) {
     it(`refuse ${JSON.stringify(options)} in place of an object`, () => {
-      expect(refusal(() => callSettings(options)).code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+      expect(refusal(() => moderateSettings(options)).code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
       expect(refusal(() => loadSettings(options, {})).code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
     });
   }
 
   it('of load switch the cache off and bound the queue', () => {
     expect(loadSettings({ cache: false, policyCacheEntries: 9 }, {}).cache.entries).to.equal(0);
-    expect(loadSettings({ cache: true }, {}).cache.entries).to.equal(4);
+    expect(loadSettings({ cache: true }, {}).cache.entries).to.equal(32);
     expect(loadSettings({ maxQueue: 0 }, {}).maxQueue).to.equal(0);
   });
 
@@ -81,7 +82,7 @@ describe('options', () => {
 
   for (const options of [{ signal: {} }, { signal: null }, { timeoutMs: -1 }, { timeoutMs: 2 ** 31 }, { timeoutMs: '5' }]) {
     it(`refuse ${JSON.stringify(options)} of a call`, () => {
-      const error = refusal(() => callSettings(options));
+      const error = refusal(() => moderateSettings(options));
       expect(error.code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
       expect(error.message).to.contain(Object.keys(options)[0]);
     });
@@ -89,12 +90,12 @@ describe('options', () => {
 
   for (const threshold of [0, -0.1, 1.01, NaN, '0.5', null]) {
     it(`refuse a threshold of ${String(threshold)} (${typeof threshold})`, () => {
-      expect(refusal(() => callSettings({ threshold })).message).to.contain('threshold');
+      expect(refusal(() => moderateSettings({ threshold })).message).to.contain('threshold');
     });
   }
 
   it('give one threshold or two', () => {
-    const given = (options: unknown): unknown => callSettings(options).thresholds;
+    const given = (options: unknown): unknown => moderateSettings(options).thresholds;
     expect(given({})).to.deep.equal({ review: 0.5, block: 0.5 });
     expect(given({ threshold: 0.3 })).to.deep.equal({ review: 0.3, block: 0.3 });
     expect(given({ thresholds: {} })).to.deep.equal({ review: 0.5, block: 0.5 });
@@ -104,7 +105,7 @@ describe('options', () => {
   });
 
   const wrongThresholds: readonly (readonly [unknown, RegExp])[] = [
-    [{ threshold: 0.5, thresholds: {} }, /threshold or thresholds, found "both"/],
+    [{ threshold: 0.5, thresholds: {} }, /threshold or thresholds may be given, found "both"/],
     [{ thresholds: 0.5 }, /options of thresholds must be an object, found 0.5/],
     [{ thresholds: { blok: 0.5 } }, /thresholds has the options review, block, found "blok"/],
     [{ thresholds: { block: 1.5 } }, /thresholds.block must be a number above 0 and at most 1, found 1.5/],
@@ -113,15 +114,15 @@ describe('options', () => {
   ];
   for (const [options, message] of wrongThresholds) {
     it(`refuse ${JSON.stringify(options)}`, () => {
-      const error = refusal(() => callSettings(options));
+      const error = refusal(() => moderateSettings(options));
       expect(error.code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
       expect(error.message).to.match(message);
     });
   }
 
   it('refuse labels and logits that are no boolean', () => {
-    expect(refusal(() => callSettings({ labels: 'yes' })).message).to.contain('labels');
-    expect(refusal(() => callSettings({ logits: 1 })).message).to.contain('logits');
+    expect(refusal(() => moderateSettings({ labels: 'yes' })).message).to.contain('labels');
+    expect(refusal(() => moderateSettings({ logits: 1 })).message).to.contain('logits');
   });
 
   it('find the model folder: argument, environment, embedded', () => {

@@ -8,7 +8,8 @@ import path from 'node:path';
 
 import { expect } from 'chai';
 
-import { callSettings, loadSettings } from '../../lib/facade/options.js';
+import { moderateSettings } from '../../lib/facade/call-options.js';
+import { loadSettings } from '../../lib/facade/options.js';
 import { LlamaGuard, type LoadOptions, type ModerationResult } from '../../lib/index.js';
 
 describe('saved policies', function () {
@@ -101,6 +102,6 @@ describe('saved policies', function () {
     for (const snapshots of ['', 1, null]) {
       expect(() => loadSettings({ snapshots }, {})).to.throw().with.property('code', 'ERR_LLAMA_GUARD_INVALID_ARGUMENT');
     }
-    expect(() => callSettings({ snapshots: false })).to.throw();
+    expect(() => moderateSettings({ snapshots: false })).to.throw();
   });
 });

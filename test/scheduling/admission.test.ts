@@ -17,7 +17,11 @@ interface Attempt {
   error: unknown;
 }
 
-function attempt(admission: Admission, tokens: number, options: { bulk?: boolean; signal?: AbortSignal } = {}): Attempt {
+function attempt(
+  admission: Admission,
+  tokens: number,
+  options: { bulk?: boolean; longest?: number; signal?: AbortSignal } = {},
+): Attempt {
   const result: Attempt = { state: 'waiting', leave: () => undefined, error: undefined };
   const { signal, ...demand } = options;
   admission.enter({ tokens, ...demand }, signal).then(
@@ -67,6 +71,16 @@ describe('admission', () => {
     first.leave();
     await settled();
     expect(second.state).to.equal('in');
+  });
+
+  it('takes a call of several prompts as a short one while all of them are, and they have room together', async () => {
+    const admission = new Admission({ maxQueue: 10 });
+    const [longOnes, manyTokens] = [{ longest: long }, { longest: maxPassTokens }];
+    const first = attempt(admission, maxShortTokens + 1, manyTokens);
+    const waiting = [attempt(admission, long, longOnes), attempt(admission, maxShortTokens + 1, manyTokens)];
+    const short = attempt(admission, maxShortTokens, manyTokens);
+    await settled();
+    expect([first.state, short.state, ...waiting.map(({ state }) => state)]).to.deep.equal(['in', 'in', 'waiting', 'waiting']);
   });
 
   it('refuses what comes when the queue is full, but for bulk calls', async () => {

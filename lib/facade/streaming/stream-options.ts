@@ -2,8 +2,8 @@
 // Options of `guard.stream()` and what its checks report.
 
 import type { MessageInput } from '../../prompt/conversation.js';
+import { type CallOptions, type CallSettings, callOptionNames, callSettings } from '../call-options.js';
 import { callback, choice, integer, invalid, record } from '../option-values.js';
-import { type CallSettings, callOptionNames, callSettings, type ModerateOptions } from '../options.js';
 import type { ModerationResult } from '../result.js';
 
 /** What happens to text while it is not judged yet. */
@@ -20,7 +20,7 @@ export interface StreamCheck {
 }
 
 /** Options of `LlamaGuard.stream`. */
-export interface StreamOptions extends ModerateOptions {
+export interface StreamOptions extends CallOptions {
   /** The conversation up to the answer; its last message is the user's. */
   readonly messages: readonly MessageInput[];
   /**
@@ -75,7 +75,7 @@ export function streamSettings(options: unknown): StreamSettings {
   }
   if (mode !== 'window' && given['holdBack'] !== undefined) throw invalid('holdBack is for mode window', given['holdBack']);
   return {
-    call: callSettings(Object.fromEntries(Object.entries(given).filter(([name]) => !ownNames.includes(name)))),
+    call: callSettings(given),
     messages: messages as readonly MessageInput[],
     mode,
     checkEvery: integer('checkEvery', given['checkEvery'], maxCheckEvery, 1) ?? defaultCheckEvery,
