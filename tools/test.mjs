@@ -48,7 +48,7 @@ const env = kind === undefined ? {} : otherBuild(kind);
 if (emulate) {
   env.LLAMA_GUARD_TEST_EMULATE = '1';
   // An instruction set that was asked for counts as well, so that the run fails where it cannot be emulated.
-  args.push('--grep', '\\(emulated\\)|as asked for');
+  args.push('--grep', '\\(emulated\\)|as asked for', '--timeout', '600000');
 }
 
 const compiled = (file) => `build/js/${file.replace(/\.ts$/, '.js')}`;
