@@ -154,7 +154,7 @@ const matmulByRows: Record<string, Readonly<Record<number, string>>> = {
     1: '1x16_neon_dotprod', 2: '1x16_neon_dotprod', 3: '8x8_neon_dotprod', 16: '8x8_neon_dotprod', 256: '8x8_neon_dotprod',
   },
   neon_i8mm: {
-    1: '1x16_neon_dotprod', 2: '1x16_neon_dotprod', 3: '8x8_neon_dotprod', 4: '8x8_neon_i8mm', 256: '8x8_neon_i8mm',
+    1: '1x16_neon_dotprod', 2: '1x16_neon_dotprod', 3: '8x8_neon_dotprod', 4: '4x16_neon_i8mm', 256: '4x16_neon_i8mm',
   },
 };
 
