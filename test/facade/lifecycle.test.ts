@@ -1,22 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real addon under a guard: the event loop stays free, processes and worker threads may end at any stage, and the
-// answers do not depend on threads, instruction set, cache or company.
-
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+// The real addon under a guard: the event loop stays free, and the answers do not depend on threads, instruction set, cache
+// or company.
 
 import { expect } from 'chai';
 
 import { LlamaGuard, type LlamaGuardError, type LoadOptions } from '../../lib/index.js';
-
-const run = promisify(execFile);
-
-/** Runs a script with the built package in a process of its own; rejects when it does not exit with 0. */
-async function inProcess(script: string): Promise<string> {
-  const prelude = "import { LlamaGuard } from 'llama-guard-int4'; import { Worker } from 'node:worker_threads';\n";
-  const { stdout } = await run(process.execPath, ['--expose-gc', '--input-type=module', '-e', prelude + script]);
-  return stdout.trim();
-}
 
 const short = [
   'How many legs does a spider have?',
@@ -89,46 +77,5 @@ describe('a guard over the real addon', function () {
     const [a, b] = await Promise.all(guards.map((guard) => answers(guard, short)));
     expect(a).to.deep.equal(b);
     await Promise.all(guards.map((guard) => guard.dispose()));
-  });
-
-  const stages: Readonly<Record<string, string>> = {
-    'while it is loading': 'void LlamaGuard.load(); process.exit(0);',
-    'right after loading': 'await LlamaGuard.load(); process.exit(0);',
-    'during a call': 'const g = await LlamaGuard.load(); void g.moderate("word ".repeat(700)); setTimeout(() => process.exit(0), 20);',
-    'after a call, without dispose': 'const g = await LlamaGuard.load(); await g.moderate("a");',
-    'with calls that nobody waits for': 'const g = await LlamaGuard.load(); void g.moderate("a"); void g.moderate("b");',
-    'after dispose during a call': 'const g = await LlamaGuard.load(); void g.moderate("a"); void g.dispose();',
-    'when the guard is collected during a call': `
-      let g = await LlamaGuard.load(); const p = g.moderate("word ".repeat(300)); g = undefined; gc(); await p; gc();`,
-  };
-  for (const [stage, script] of Object.entries(stages)) {
-    it(`lets its process end ${stage}`, () => inProcess(script));
-  }
-
-  it('works in two worker threads at once', async () => {
-    const output = await inProcess(`
-      const code = "import('llama-guard-int4').then(async ({ LlamaGuard }) => { const g = await LlamaGuard.load();" +
-        "const r = await g.moderate('a'); await g.dispose(); (await import('node:worker_threads')).parentPort.postMessage(r.score); })";
-      const scores = await Promise.all([1, 2].map(() => new Promise((resolve, reject) => {
-        new Worker(code, { eval: true }).on('message', resolve).on('error', reject);
-      })));
-      console.log(scores[0] === scores[1] && scores[0] > 0);`);
-    expect(output).to.equal('true');
-  });
-
-  it('lets a worker thread be terminated during a call', async () => {
-    const output = await inProcess(`
-      const code = "import('llama-guard-int4').then(async ({ LlamaGuard }) => { const g = await LlamaGuard.load();" +
-        "(await import('node:worker_threads')).parentPort.postMessage('go'); await g.moderate('word '.repeat(700)); })";
-      for (let i = 0; i < 3; i++) {
-        const worker = new Worker(code, { eval: true });
-        await new Promise((resolve) => worker.on('message', resolve));
-        await new Promise((resolve) => setTimeout(resolve, 10 * i));
-        await worker.terminate();
-      }
-      const guard = await LlamaGuard.load();
-      console.log((await guard.moderate('a')).verdict);
-      await guard.dispose();`);
-    expect(output).to.be.oneOf(['safe', 'unsafe']);
   });
 });
