@@ -15,6 +15,7 @@
 
 #define LG_RESTRICT __restrict__
 #define LG_ALWAYS_INLINE inline __attribute__((always_inline))
+#define LG_NOINLINE __attribute__((noinline))
 
 // In front of a loop over registers: without it gcc unrolls such loops only after it has decided that the array of
 // accumulators lives in memory, and every step loads and stores it.

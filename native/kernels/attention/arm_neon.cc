@@ -42,6 +42,8 @@ LG_ALWAYS_INLINE float32x4_t SomeProbabilities4(float* scores, ptrdiff_t count, 
   return p;
 }
 
+// Products are functions of their own: in one function with exp, whose constants want registers, gcc 12 keeps accumulators in
+// memory.
 struct Neon {
   static LG_ALWAYS_INLINE void Widen(const uint16_t* from, float* to) {
     LG_UNROLL
@@ -49,7 +51,7 @@ struct Neon {
   }
 
   template <int H, typename Element>
-  static LG_ALWAYS_INLINE void Scores(const float* q, size_t head_dim, const BlockPart<Element>& keys, float* scores) {
+  static LG_NOINLINE void Scores(const float* q, size_t head_dim, const BlockPart<Element>& keys, float* scores) {
     for (size_t j = 0; j < keys.count; j += 16) {
       float32x4_t acc[H][4];
       LG_UNROLL
@@ -99,7 +101,7 @@ struct Neon {
   }
 
   template <int H, typename Element>
-  static LG_ALWAYS_INLINE void Outputs(const float* p, const BlockPart<Element>& values, size_t head_dim, const float* keep, float* out) {
+  static LG_NOINLINE void Outputs(const float* p, const BlockPart<Element>& values, size_t head_dim, const float* keep, float* out) {
     for (size_t d = 0; d < head_dim; d += 16) {
       float32x4_t acc[H][4];
       LG_UNROLL
