@@ -6,10 +6,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { LlamaGuard, type LoadOptions, type MessageInput, type ModerateOptions, type Span, type StreamCheck } from '../../lib/index.js';
+import { type CallOptions, LlamaGuard, type LoadOptions, type MessageInput, type ModerateOptions, type Span, type StreamCheck } from '../../lib/index.js';
 import { loadAddon } from '../../lib/native/load-addon.js';
 import { maxPassTokens } from '../../lib/scheduling/passes.js';
-import { callOptions, conversations, messagesOf, shortConversations } from '../support/conversations.js';
+import { callOptions, conversations, listOptions, messagesOf, shortConversations } from '../support/conversations.js';
+import { Scratch } from '../support/tiny-checkpoint.js';
 import { bits, type Outcome, outcomeOf } from '../support/verdict-bits.js';
 import { anyText } from '../tokenizer/arbitraries.js';
 
@@ -24,7 +25,7 @@ interface Call {
 
 interface Answer {
   readonly messages: readonly MessageInput[];
-  readonly options: ModerateOptions;
+  readonly options: CallOptions;
   readonly chunks: readonly (string | Uint8Array)[];
   readonly checkEvery: number;
 }
@@ -53,10 +54,12 @@ function calls(messages: fc.Arbitrary<readonly MessageInput[]>, most: number): f
 
 function answers(most: number): fc.Arbitrary<Answer[]> {
   const messages = fc.constant(messagesOf(['Tell me a story.']));
-  return fc.array(fc.record({ messages, options: callOptions, chunks, checkEvery: fc.integer({ min: 1, max: 40 }) }), { maxLength: most });
+  return fc.array(fc.record({ messages, options: listOptions, chunks, checkEvery: fc.integer({ min: 1, max: 40 }) }), { maxLength: most });
 }
 
-const caches: readonly LoadOptions[] = [{ cache: true }, { cache: false }, { policyCacheEntries: 1 }];
+/** Snapshots that one instruction set has written serve the others. */
+const scratch = new Scratch();
+const caches: readonly LoadOptions[] = [{ cache: true }, { cache: false }, { policyCacheEntries: 1, snapshots: scratch.folder() }];
 const loads = fc.tuple(fc.constantFrom(...caches), fc.integer({ min: 1, max: 3 })).map(([cache, threads]) => ({ ...cache, threads }));
 
 const mixes: fc.Arbitrary<Mix> = fc.record({ load: loads, calls: calls(conversations(), 8), answers: answers(2) });
@@ -142,10 +145,11 @@ describe('a verdict', function () {
 
   after(async () => {
     for (const guard of guards.values()) await (await guard).dispose();
+    scratch.remove();
   });
 
   for (const { name, supported } of loadAddon().isas()) {
-    const title = `on ${name} has the bits of the call alone, whatever runs beside it, streamed or at once, cached or not`;
+    const title = `on ${name} has the bits of the call alone, whatever runs beside it, streamed or at once, cached or not, from a snapshot or not`;
     if (!supported) {
       it.skip(title);
       continue;

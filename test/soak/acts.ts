@@ -10,7 +10,7 @@ import { LlamaGuardError } from '../../lib/index.js';
 import { bits, outcomeOf } from '../support/verdict-bits.js';
 import { answers, faults, question } from './inputs.js';
 import type { Soak } from './soak.js';
-import type { WorkerMessage } from './worker.js';
+import type { WorkerData, WorkerMessage } from './worker.js';
 
 export type Act = (soak: Soak) => Promise<void>;
 
@@ -125,7 +125,8 @@ function codeOf(error: unknown): string {
 /** A worker thread with a guard of its own, most often terminated: while it loads, or in the middle of its calls. */
 async function thread(soak: Soak): Promise<void> {
   const chosen = Array.from({ length: 1 + soak.below(4) }, () => soak.pick(soak.inputs));
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: chosen });
+  const workerData: WorkerData = { inputs: chosen, snapshots: soak.snapshots };
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
   const exit = once(worker, 'exit');
   const unanswered = new Set<number>();
   const checks: Promise<void>[] = [];

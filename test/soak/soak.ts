@@ -2,6 +2,9 @@
 // Thousands of calls of every kind, many at a time, while guards come and go. Counts how each ended, and compares every
 // verdict with the one that the call gets alone.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 
@@ -36,11 +39,13 @@ export interface SoakResult {
 
 /** Acts that may be on at once: about as many calls as fill a pass several times. */
 const maxActs = 24;
-const settings: LoadOptions = { maxQueue: 24, policyCacheEntries: 3 };
+const limits: LoadOptions = { maxQueue: 24, policyCacheEntries: 3 };
 
 export class Soak {
   readonly random: () => number;
   readonly inputs: readonly Input[];
+  /** Where all guards, those of worker threads too, keep policies. */
+  readonly snapshots = mkdtempSync(path.join(tmpdir(), 'llama-guard-soak-'));
   readonly #options: SoakOptions;
   readonly #sequences: SequenceCount = { live: 0, made: 0 };
   readonly #addon = countedAddon(this.#sequences);
@@ -66,7 +71,7 @@ export class Soak {
   }
 
   async run(): Promise<SoakResult> {
-    this.#guard = await this.#load(settings);
+    this.#guard = await this.#load(limits);
     this.#alone = await this.#load({ threads: 1, cache: false });
     for (const act of everyAct) this.#start(act);
     let nextQuiet = 0;
@@ -80,6 +85,7 @@ export class Soak {
     }
     await this.#quiet();
     await Promise.all([this.#guard.dispose(), this.#alone.dispose()]);
+    rmSync(this.snapshots, { recursive: true });
     const outcomes = Object.fromEntries([...this.#outcomes].sort());
     return { outcomes, compared: this.#compared, faults: this.#faults, sequences: this.#sequences };
   }
@@ -124,7 +130,7 @@ export class Soak {
 
   /** Puts a new guard in place of the one that is in use, whose calls end as they may. */
   async replaceGuard(): Promise<void> {
-    const next = await this.#load(settings);
+    const next = await this.#load(limits);
     const old = this.#guard;
     this.#guard = next;
     const disposal = old.dispose().finally(() => this.#disposals.delete(disposal));
@@ -159,7 +165,7 @@ export class Soak {
   }
 
   async #load(options: LoadOptions): Promise<LlamaGuard> {
-    const all = { threads: this.#options.threads, ...options };
+    const all = { threads: this.#options.threads, snapshots: this.snapshots, ...options };
     return guardOver(await openJudge(this.#addon, modelFolder(undefined, {}), loadSettings(all, {})));
   }
 }

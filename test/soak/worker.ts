@@ -8,14 +8,18 @@ import { LlamaGuard } from '../../lib/index.js';
 import { type Outcome, outcomeOf } from '../support/verdict-bits.js';
 import type { Input } from './inputs.js';
 
-export type WorkerData = readonly Input[];
+export interface WorkerData {
+  readonly inputs: readonly Input[];
+  readonly snapshots: string;
+}
 /** `outcome` is absent when the call begins. */
 export type WorkerMessage = { readonly index: number; readonly outcome?: Outcome };
 
 const tell = (message: WorkerMessage): void => parentPort!.postMessage(message);
 
-const guard = await LlamaGuard.load(undefined, { threads: 1 });
-const calls = (workerData as WorkerData).map(async ({ messages, options }, index) => {
+const { inputs, snapshots } = workerData as WorkerData;
+const guard = await LlamaGuard.load(undefined, { threads: 1, snapshots });
+const calls = inputs.map(async ({ messages, options }, index) => {
   tell({ index });
   tell({ index, outcome: await outcomeOf(guard.moderate(messages, options)) });
 });

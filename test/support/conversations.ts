@@ -4,7 +4,7 @@
 
 import fc from 'fast-check';
 
-import type { MessageInput, ModerateOptions } from '../../lib/index.js';
+import type { CallOptions, MessageInput, ModerateOptions } from '../../lib/index.js';
 import { anyText } from '../tokenizer/arbitraries.js';
 
 const plain = fc.constantFrom(
@@ -38,7 +38,7 @@ export const shortConversations: fc.Arbitrary<MessageInput[]> = fc.array(sentenc
 const codes = fc.shuffledSubarray(['S1', 'S2', 'S5', 'S9', 'S10', 'S13'], { minLength: 1 });
 
 /** Options that change the prompt, the verdict or what is told of it. */
-export const callOptions: fc.Arbitrary<ModerateOptions> = fc.oneof(
+export const listOptions: fc.Arbitrary<CallOptions> = fc.oneof(
   { weight: 4, arbitrary: fc.constant({ labels: true, logits: true }) },
   { weight: 2, arbitrary: fc.double({ min: 0.05, max: 0.95, noNaN: true }).map((threshold) => ({ threshold, logits: true })) },
   { weight: 1, arbitrary: fc.constant({ thresholds: { review: 0.1, block: 0.9 }, labels: true }) },
@@ -47,4 +47,10 @@ export const callOptions: fc.Arbitrary<ModerateOptions> = fc.oneof(
     weight: 1,
     arbitrary: codes.map((chosen) => ({ categories: chosen.map((code) => ({ code, name: `Rule ${code}`, description: 'Some words.' })) })),
   },
+);
+
+/** The same, and a prompt for each of some categories. */
+export const callOptions: fc.Arbitrary<ModerateOptions> = fc.oneof(
+  { weight: 9, arbitrary: listOptions },
+  { weight: 1, arbitrary: codes.map((exclude) => ({ exclude, mode: 'per-category' as const })) },
 );
