@@ -8,6 +8,7 @@
     "lg_avx2%": "<!(node tools/sources.mjs count avx2 <(target_arch))",
     "lg_avxvnni%": "<!(node tools/sources.mjs count avxvnni <(target_arch))",
     "lg_avx512vnni%": "<!(node tools/sources.mjs count avx512vnni <(target_arch))",
+    "lg_amx%": "<!(node tools/sources.mjs count amx <(target_arch))",
     "lg_neon%": "<!(node tools/sources.mjs count neon <(target_arch))",
     "lg_neon_dotprod%": "<!(node tools/sources.mjs count neon_dotprod <(target_arch))",
     "lg_neon_i8mm%": "<!(node tools/sources.mjs count neon_i8mm <(target_arch))",
@@ -54,6 +55,7 @@
         ["lg_avx2>0", {"dependencies": ["lg_avx2"]}],
         ["lg_avxvnni>0", {"dependencies": ["lg_avxvnni"]}],
         ["lg_avx512vnni>0", {"dependencies": ["lg_avx512vnni"]}],
+        ["lg_amx>0", {"dependencies": ["lg_amx"]}],
         ["lg_neon>0", {"dependencies": ["lg_neon"]}],
         ["lg_neon_dotprod>0", {"dependencies": ["lg_neon_dotprod"]}],
         ["lg_neon_i8mm>0", {"dependencies": ["lg_neon_i8mm"]}],
@@ -96,6 +98,15 @@
         "sources": ["<!@(node tools/sources.mjs isa avx512vnni <(target_arch))"],
         "cflags_cc": ["<!@(node tools/sources.mjs isa-flags avx512vnni)"],
         "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<!@(node tools/sources.mjs isa-flags avx512vnni)"]},
+      }],
+    }],
+    ["lg_amx>0", {
+      "targets": [{
+        "target_name": "lg_amx",
+        "type": "static_library",
+        "sources": ["<!@(node tools/sources.mjs isa amx <(target_arch))"],
+        "cflags_cc": ["<!@(node tools/sources.mjs isa-flags amx)"],
+        "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<!@(node tools/sources.mjs isa-flags amx)"]},
       }],
     }],
     ["lg_neon>0", {

@@ -6,6 +6,10 @@
 
 #if LG_ARCH_X86
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif LG_ARCH_ARM64 && defined(__linux__)
 #include <sys/auxv.h>
 #elif LG_ARCH_ARM64 && defined(__APPLE__)
@@ -19,6 +23,22 @@ constexpr bool Bit(uint64_t value, int bit) { return (value >> bit) & 1u; }
 // Bits of AT_HWCAP and AT_HWCAP2 on Linux and Android.
 constexpr int kHwcapAsimdDotprod = 20;
 constexpr int kHwcap2I8mm = 13;
+
+// TILE and INT8 in CPUID leaf 7 EDX, and the two parts of the tiles' state in XCR0.
+constexpr bool HasTiles(const RawCpu& raw) {
+  return Bit(raw.leaf7_edx, 24) && Bit(raw.leaf7_edx, 25) && Bit(raw.xcr0, 17) && Bit(raw.xcr0, 18);
+}
+
+#if LG_ARCH_X86 && defined(__linux__)
+// The kernel keeps 8 KB of tiles for a thread only if the process has asked for it (Documentation/arch/x86/xstate.rst).
+// Refused where the kernel is older than 5.16, a filter of system calls forbids it, or a thread's alternate signal stack
+// is too small for the larger frames.
+bool AskForTiles() {
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // bit of XCR0
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
 
 #if LG_ARCH_ARM64 && defined(__APPLE__)
 bool AppleHas(const char* feature) {
@@ -42,6 +62,7 @@ CpuFeatures InterpretX86(const RawCpu& raw) {
   const bool all_parts = Bit(raw.leaf7_ebx, 16) && Bit(raw.leaf7_ebx, 17) && Bit(raw.leaf7_ebx, 30) && Bit(raw.leaf7_ebx, 31);
   f.avx512 = zmm_saved && all_parts;
   f.avx512vnni = f.avx512 && Bit(raw.leaf7_ecx, 11);
+  f.amx = osxsave && HasTiles(raw) && raw.tile_permission;
   return f;
 }
 
@@ -61,6 +82,7 @@ RawCpu ReadRawCpu() {
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
     raw.leaf7_ebx = ebx;
     raw.leaf7_ecx = ecx;
+    raw.leaf7_edx = edx;
     // Leaf 7 gives its last subleaf in EAX; beyond it, what CPUID returns means nothing.
     if (eax >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx)) raw.leaf7_1_eax = eax;
   }
@@ -69,6 +91,9 @@ RawCpu ReadRawCpu() {
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     raw.xcr0 = (static_cast<uint64_t>(high) << 32) | low;
   }
+#if defined(__linux__)
+  raw.tile_permission = HasTiles(raw) && AskForTiles();
+#endif
 #elif LG_ARCH_ARM64 && defined(__linux__)
   raw.hwcap = getauxval(AT_HWCAP);
   raw.hwcap2 = getauxval(AT_HWCAP2);

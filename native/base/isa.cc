@@ -5,7 +5,8 @@
 namespace lg {
 namespace {
 
-constexpr const char* kNames[kIsaCount] = {"scalar", "avx2", "avxvnni", "avx512vnni", "neon", "neon_dotprod", "neon_i8mm"};
+constexpr const char* kNames[kIsaCount] = {"scalar", "avx2", "avxvnni",      "avx512vnni",
+                                           "amx",    "neon", "neon_dotprod", "neon_i8mm"};
 
 // Narrowest first; the build defines LG_HAVE_<ISA> for each group of files that it compiled.
 constexpr Isa kCompiled[] = {
@@ -18,6 +19,9 @@ constexpr Isa kCompiled[] = {
 #endif
 #if defined(LG_HAVE_AVX512VNNI)
     Isa::avx512vnni,
+#endif
+#if defined(LG_HAVE_AMX)
+    Isa::amx,
 #endif
 #if defined(LG_HAVE_NEON)
     Isa::neon,
@@ -52,6 +56,7 @@ bool IsaSupported(Isa isa, const CpuFeatures& f) {
     case Isa::avx2: return f.avx2 && f.fma && f.f16c;
     case Isa::avxvnni: return IsaSupported(Isa::avx2, f) && f.avxvnni;
     case Isa::avx512vnni: return IsaSupported(Isa::avx2, f) && f.avx512 && f.avx512vnni;
+    case Isa::amx: return IsaSupported(Isa::avx512vnni, f) && f.amx;
     case Isa::neon: return f.neon;
     case Isa::neon_dotprod: return IsaSupported(Isa::neon, f) && f.dotprod;
     case Isa::neon_i8mm: return IsaSupported(Isa::neon_dotprod, f) && f.i8mm;
@@ -64,6 +69,7 @@ bool IsaCovers(Isa active, Isa kernel) {
   switch (active) {
     case Isa::avxvnni:
     case Isa::avx512vnni: return kernel == Isa::avx2;  // not each other: Cascade Lake lacks the one, Alder Lake the other
+    case Isa::amx: return kernel == Isa::avx512vnni || kernel == Isa::avx2;
     case Isa::neon_dotprod: return kernel == Isa::neon;
     case Isa::neon_i8mm: return kernel == Isa::neon_dotprod || kernel == Isa::neon;
     default: return false;

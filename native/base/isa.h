@@ -11,7 +11,7 @@
 
 namespace lg {
 
-enum class Isa { scalar, avx2, avxvnni, avx512vnni, neon, neon_dotprod, neon_i8mm };
+enum class Isa { scalar, avx2, avxvnni, avx512vnni, amx, neon, neon_dotprod, neon_i8mm };
 constexpr size_t kIsaCount = static_cast<size_t>(Isa::neon_i8mm) + 1;
 
 // Names of all instruction sets that the project knows, in the enumerators' order.

@@ -23,6 +23,11 @@
 #else
 #define LG_IF_avx512vnni(...)
 #endif
+#if defined(LG_HAVE_AMX)
+#define LG_IF_amx(...) __VA_ARGS__
+#else
+#define LG_IF_amx(...)
+#endif
 #if defined(LG_HAVE_NEON)
 #define LG_IF_neon(...) __VA_ARGS__
 #else

@@ -19,7 +19,7 @@
 namespace lg::lab {
 namespace {
 
-constexpr size_t kPeakIterations = 1 << 18;  // 1 to 3 ms
+constexpr size_t kPeakIterations = 1 << 18;  // 1 to 10 ms
 constexpr size_t kLeastPassBytes = 1 << 26;  // of one thread: 1 ms and more
 constexpr size_t kWordStep = 64;             // of ReadWords
 // None is best in near caches. In memory a CPU differs from the next: none, every line, 2 or 4 KiB ahead, or eight lines of

@@ -16,8 +16,8 @@ constexpr Flag kFlags[] = {
     {"avx2", &CpuFeatures::avx2},     {"fma", &CpuFeatures::fma},
     {"f16c", &CpuFeatures::f16c},     {"avxvnni", &CpuFeatures::avxvnni},
     {"avx512", &CpuFeatures::avx512}, {"avx512vnni", &CpuFeatures::avx512vnni},
-    {"neon", &CpuFeatures::neon},     {"dotprod", &CpuFeatures::dotprod},
-    {"i8mm", &CpuFeatures::i8mm},
+    {"amx", &CpuFeatures::amx},       {"neon", &CpuFeatures::neon},
+    {"dotprod", &CpuFeatures::dotprod}, {"i8mm", &CpuFeatures::i8mm},
 };
 
 uint64_t Word(Napi::Object raw, const char* name) {
@@ -30,8 +30,10 @@ RawCpu RawFrom(Napi::Object object) {
   raw.leaf1_ecx = static_cast<uint32_t>(Word(object, "leaf1Ecx"));
   raw.leaf7_ebx = static_cast<uint32_t>(Word(object, "leaf7Ebx"));
   raw.leaf7_ecx = static_cast<uint32_t>(Word(object, "leaf7Ecx"));
+  raw.leaf7_edx = static_cast<uint32_t>(Word(object, "leaf7Edx"));
   raw.leaf7_1_eax = static_cast<uint32_t>(Word(object, "leaf7Sub1Eax"));
   raw.xcr0 = Word(object, "xcr0");
+  raw.tile_permission = Word(object, "tilePermission") != 0;
   raw.hwcap = Word(object, "hwcap");
   raw.hwcap2 = Word(object, "hwcap2");
   return raw;
@@ -55,8 +57,10 @@ Napi::Value ReadRaw(const Napi::CallbackInfo& info) {
   object.Set("leaf1Ecx", raw.leaf1_ecx);
   object.Set("leaf7Ebx", raw.leaf7_ebx);
   object.Set("leaf7Ecx", raw.leaf7_ecx);
+  object.Set("leaf7Edx", raw.leaf7_edx);
   object.Set("leaf7Sub1Eax", raw.leaf7_1_eax);
   object.Set("xcr0", static_cast<double>(raw.xcr0));
+  object.Set("tilePermission", raw.tile_permission ? 1 : 0);
   object.Set("hwcap", static_cast<double>(raw.hwcap));
   object.Set("hwcap2", static_cast<double>(raw.hwcap2));
   return object;

@@ -13,8 +13,9 @@ class Q8Matrix {
  public:
   // Room for `rows` rows of at most `k` inputs in groups of `group`. False when memory is short.
   bool Reserve(size_t rows, size_t k, size_t group) {
-    // One cache line more than a row: rows of 2048 or 4096 bytes would all fall into the same few cache sets.
-    q_stride_ = (k + kAlignment - 1) / kAlignment * kAlignment + kAlignment;
+    // An odd number of cache lines: kernels read a few bytes each of 8 or 16 rows side by side, and with an odd stride these
+    // lie in as many sets of a cache. At 2048 or 4096 bytes they would share one or two.
+    q_stride_ = ((k + kAlignment - 1) / kAlignment | 1) * kAlignment;
     corr_stride_ = k / group;
     return q_.Reserve(rows * q_stride_) && corr_.Reserve(rows * corr_stride_) && inv_.Reserve(rows);
   }

@@ -9,32 +9,35 @@ import { expect } from 'chai';
 import { expectedIsa } from './families.js';
 import { type CpuFeatures, type RawCpu, canRun, lab } from './lab.js';
 
-type Word = 'leaf1Ecx' | 'leaf7Ebx' | 'leaf7Ecx' | 'leaf7Sub1Eax' | 'hwcap' | 'hwcap2';
+type Word = 'leaf1Ecx' | 'leaf7Ebx' | 'leaf7Ecx' | 'leaf7Edx' | 'leaf7Sub1Eax' | 'hwcap' | 'hwcap2';
 
 const bits: Record<string, readonly [Word, number]> = {
   fma: ['leaf1Ecx', 12], osxsave: ['leaf1Ecx', 27], avx: ['leaf1Ecx', 28], f16c: ['leaf1Ecx', 29],
   avx2: ['leaf7Ebx', 5], avx512f: ['leaf7Ebx', 16], avx512dq: ['leaf7Ebx', 17], avx512bw: ['leaf7Ebx', 30],
   avx512vl: ['leaf7Ebx', 31], avx512_vnni: ['leaf7Ecx', 11], avx_vnni: ['leaf7Sub1Eax', 4],
+  amx_bf16: ['leaf7Edx', 22], amx_tile: ['leaf7Edx', 24], amx_int8: ['leaf7Edx', 25],
   asimd: ['hwcap', 1], crc32: ['hwcap', 7], atomics: ['hwcap', 8], asimdhp: ['hwcap', 10], asimddp: ['hwcap', 20],
   sve: ['hwcap', 22], i8mm: ['hwcap2', 13],
 };
 
-function raw(words: string, xcr0 = 0): RawCpu {
-  const found: Record<Word, number> = { leaf1Ecx: 0, leaf7Ebx: 0, leaf7Ecx: 0, leaf7Sub1Eax: 0, hwcap: 0, hwcap2: 0 };
+function raw(words: string, xcr0 = 0, tilePermission = 0): RawCpu {
+  const found: Record<Word, number> = { leaf1Ecx: 0, leaf7Ebx: 0, leaf7Ecx: 0, leaf7Edx: 0, leaf7Sub1Eax: 0, hwcap: 0, hwcap2: 0 };
   for (const word of words.split(' ').filter((text) => text !== '')) {
     const [register, bit] = bits[word]!;
     found[register] += 2 ** bit;
   }
-  return { ...found, xcr0 };
+  return { ...found, xcr0, tilePermission };
 }
 
 // XCR0: what the operating system saves.
-const [sse, ymm, zmm] = [0x3, 0x7, 0xe7];
+const [sse, ymm, zmm, tiles] = [0x3, 0x7, 0xe7, 0x602e7];
 const haswell = 'osxsave avx fma f16c avx2';
 const skylakeX = `${haswell} avx512f avx512dq avx512bw avx512vl`;
 const vnni = `${skylakeX} avx512_vnni`;
+const sapphireRapids = `${vnni} avx_vnni amx_bf16 amx_tile amx_int8`;
 const withVnni = ['scalar', 'avx2', 'avx512vnni'];
 const withBothVnni = ['scalar', 'avx2', 'avxvnni', 'avx512vnni'];
+const withAmx = [...withBothVnni, 'amx'];
 const withDotprod = ['scalar', 'neon', 'neon_dotprod'];
 const withI8mm = [...withDotprod, 'neon_i8mm'];
 const a76 = 'asimd crc32 atomics asimdhp asimddp';
@@ -45,8 +48,9 @@ interface Machine {
   readonly isas: readonly string[];
 }
 
-function x86(words: string, xcr0: number, isas: readonly string[]): Machine {
-  return { features: lab.interpretX86(raw(words, xcr0)), isas };
+/** `tilePermission`: 1 where the system lets this process use tiles. */
+function x86(words: string, xcr0: number, isas: readonly string[], tilePermission = 0): Machine {
+  return { features: lab.interpretX86(raw(words, xcr0, tilePermission)), isas };
 }
 
 function arm64(words: string, isas: readonly string[]): Machine {
@@ -68,8 +72,13 @@ const machines: Record<string, Machine> = {
   'Skylake-X': x86(skylakeX, zmm, ['scalar', 'avx2']),
   'Cascade Lake': x86(vnni, zmm, withVnni),
   'Cascade Lake, AVX-512 not saved by the system': x86(vnni, ymm, ['scalar', 'avx2']),
-  'Sapphire Rapids': x86(`${vnni} avx_vnni`, 0x602e7, withBothVnni),
-  'Sapphire Rapids, AVX-512 not saved by the system': x86(`${vnni} avx_vnni`, ymm, ['scalar', 'avx2', 'avxvnni']),
+  'Sapphire Rapids': x86(sapphireRapids, tiles, withAmx, 1),
+  'Sapphire Rapids, no permission for tiles': x86(sapphireRapids, tiles, withBothVnni),
+  'Sapphire Rapids, tiles not saved by the system': x86(sapphireRapids, 0x2e7, withBothVnni, 1),
+  'Sapphire Rapids, only the configuration of tiles saved': x86(sapphireRapids, 0x202e7, withBothVnni, 1),
+  'Sapphire Rapids, AVX-512 not saved by the system': x86(sapphireRapids, 0x60207, ['scalar', 'avx2', 'avxvnni'], 1),
+  'a virtual machine that hides INT8 tiles': x86(`${vnni} avx_vnni amx_bf16 amx_tile`, tiles, withBothVnni, 1),
+  'a virtual machine that hides tiles': x86(`${vnni} avx_vnni amx_int8`, tiles, withBothVnni, 1),
   'Zen 4': x86(vnni, 0x2e7, withVnni),
   'Zen 5': x86(`${vnni} avx_vnni`, 0x2e7, withBothVnni),
   'Cortex-A53': arm64('asimd crc32', ['scalar', 'neon']),
@@ -102,7 +111,7 @@ describe('detection', () => {
   });
 
   it('this binary has the instruction sets of its architecture', () => {
-    const expected: Record<string, readonly string[]> = { x64: withBothVnni, arm64: withI8mm };
+    const expected: Record<string, readonly string[]> = { x64: withAmx, arm64: withI8mm };
     expect(compiled).to.deep.equal(expected[process.arch] ?? ['scalar']);
   });
 
@@ -149,6 +158,9 @@ const matmulByRows: Record<string, Readonly<Record<number, string>>> = {
   avx512vnni: {
     1: '1x16_avx512vnni', 2: '1x16_avx512vnni', 3: '8x32_avx512vnni', 16: '8x32_avx512vnni', 256: '8x32_avx512vnni',
   },
+  amx: {
+    1: '1x16_avx512vnni', 2: '1x16_avx512vnni', 3: '8x32_avx512vnni', 8: '8x32_avx512vnni', 9: '32x32_amx', 256: '32x32_amx',
+  },
   neon: { 1: '1x16_neon', 2: '1x16_neon', 3: '4x8_neon', 16: '4x8_neon', 256: '4x8_neon' },
   neon_dotprod: {
     1: '1x16_neon_dotprod', 2: '1x16_neon_dotprod', 3: '8x8_neon_dotprod', 16: '8x8_neon_dotprod', 256: '8x8_neon_dotprod',
@@ -164,6 +176,7 @@ const covered: Record<string, readonly string[]> = {
   avx2: ['scalar'],
   avxvnni: ['avx2', 'scalar'],
   avx512vnni: ['avx2', 'scalar'],
+  amx: ['avx512vnni', 'avx2', 'scalar'],
   neon: ['scalar'],
   neon_dotprod: ['neon', 'scalar'],
   neon_i8mm: ['neon_dotprod', 'neon', 'scalar'],

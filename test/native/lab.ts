@@ -44,8 +44,11 @@ export interface RawCpu {
   readonly leaf1Ecx?: number;
   readonly leaf7Ebx?: number;
   readonly leaf7Ecx?: number;
+  readonly leaf7Edx?: number;
   readonly leaf7Sub1Eax?: number;
   readonly xcr0?: number;
+  /** 1 where Linux lets this process use the tiles of AMX. */
+  readonly tilePermission?: number;
   readonly hwcap?: number;
   readonly hwcap2?: number;
 }

@@ -155,13 +155,30 @@ const realShapes = [
   { k: 768, group: 64 },
 ];
 
+/** Every group for few rows; for more, which only tall tiles have, one group for each number of rows, and smaller shapes. */
+function tileShapes(m: number): Shape[] {
+  if (m <= 16) return groups.map((group, i) => ({ m, panels: 1 + ((m + i) % 5), k: group * multiples[(m + i) % 4]!, group }));
+  const group = groups[(m + Math.floor(m / 16)) % 4]!;
+  return [{ m, panels: 1 + (m % 3), k: group * (1 + (m % 2)), group }];
+}
+
+const manyRows: readonly Shape[] = [
+  { m: 96, panels: 2, k: 256, group: 256 },
+  { m: 97, panels: 3, k: 64, group: 32 },
+  { m: 130, panels: 1, k: 128, group: 64 },
+  { m: 193, panels: 2, k: 256, group: 128 },
+  { m: 225, panels: 1, k: 512, group: 256 },
+  { m: 300, panels: 1, k: 32, group: 32 },
+];
+
 describeFamily(family, {
   oracle,
   groups: {
     'every number of rows up to two tiles, by groups and odd numbers of panels': rows.flatMap((m) =>
-      groups.map((group, i) => oneCase('tile', { m, panels: 1 + ((m + i) % 5), k: group * multiples[(m + i) % 4]!, group })),
+      tileShapes(m).map((shape) => oneCase('tile', shape)),
     ),
     'primes of rows and panels': [29, 31, 37, 61].map((m, i) => oneCase('prime', { m, panels: [7, 11, 13, 3][i]!, k: 224, group: 32 })),
+    'more rows than a kernel may keep in a near cache': manyRows.map((shape) => oneCase('many', shape)),
     'the shapes of real models': realShapes.flatMap(({ k, group }) =>
       [1, 2, 3, 16].map((m) => oneCase('model', { m, panels: 3, k, group })),
     ),

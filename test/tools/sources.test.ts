@@ -70,7 +70,7 @@ describe('native/sources.json', () => {
       expect(askWith(compiler, 'isa', 'avxvnni', 'x64')).to.deep.equal([]);
       expect(askWith(compiler, 'count', 'avxvnni', 'x64')).to.deep.equal(['0']);
       expect(ask('isa-defines', 'x64')).to.include('LG_HAVE_AVXVNNI=1');
-      expect(askWith(compiler, 'isa-defines', 'x64')).to.deep.equal(['LG_HAVE_AVX2=1', 'LG_HAVE_AVX512VNNI=1']);
+      expect(askWith(compiler, 'isa-defines', 'x64')).to.deep.equal(['LG_HAVE_AVX2=1', 'LG_HAVE_AVX512VNNI=1', 'LG_HAVE_AMX=1']);
     } finally {
       rmSync(folder, { recursive: true });
     }

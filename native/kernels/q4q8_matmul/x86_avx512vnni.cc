@@ -6,9 +6,9 @@
 // 32. A step of 8 inputs is 2 weight loads, 6 unpack operations and 16 broadcasts for 32 vpdpbusd, so that the multiplier
 // is the bound. Taller tiles measured no faster, and from 11 rows on gcc 12 spills accumulators. The float accumulators wait
 // in L1: they are touched once a group.
-#include <immintrin.h>
 #include <string.h>
 
+#include "kernels/q4q8_matmul/avx512.h"
 #include "kernels/q4q8_matmul/tiles.h"
 
 namespace lg {
@@ -18,17 +18,6 @@ LG_ALWAYS_INLINE __m512i Broadcast4(const int8_t* q) {
   int32_t four;
   memcpy(&four, q, sizeof four);
   return _mm512_set1_epi32(four);
-}
-
-LG_ALWAYS_INLINE __m512 LoadScales(const PanelMatrix& b, size_t cell) {
-  if (b.group >= 128) return _mm512_loadu_ps(reinterpret_cast<const float*>(b.scales) + cell);
-  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(b.scales + 2 * cell)));
-}
-
-// Per output the pair (sum of w, -8) in int16, the partner of Q8Rows::corr in vpdpwssd.
-LG_ALWAYS_INLINE __m512i LoadSumPairs(const PanelMatrix& b, size_t cell) {
-  const __m512i sums = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(b.sums + cell)));
-  return _mm512_or_si512(sums, _mm512_set1_epi32(static_cast<int>(0xfff80000u)));
 }
 
 // R rows x P panels over all of k; P panels follow one another at `panel`.
@@ -50,7 +39,7 @@ LG_ALWAYS_INLINE void Tile(const Q4Q8MatmulArgs& a, size_t row, size_t panel, fl
     __m512i acc[kChains][R][P];
     __m512i pairs[P];
     LG_UNROLL
-    for (int p = 0; p < P; ++p) pairs[p] = LoadSumPairs(b, ((panel + p) * groups + g) * 16);
+    for (int p = 0; p < P; ++p) pairs[p] = LoadSumPairsAvx512(b, ((panel + p) * groups + g) * 16);
     LG_UNROLL
     for (int r = 0; r < R; ++r) {
       const __m512i corr = _mm512_set1_epi32(a.a.corr[(row + r) * a.a.corr_stride + g]);
@@ -81,7 +70,7 @@ LG_ALWAYS_INLINE void Tile(const Q4Q8MatmulArgs& a, size_t row, size_t panel, fl
     }
     LG_UNROLL
     for (int p = 0; p < P; ++p) {
-      const __m512 scales = LoadScales(b, ((panel + p) * groups + g) * 16);
+      const __m512 scales = LoadScalesAvx512(b, ((panel + p) * groups + g) * 16);
       LG_UNROLL
       for (int r = 0; r < R; ++r) {
         const __m512i sum = kChains == 1 ? acc[0][r][p] : _mm512_add_epi32(acc[0][r][p], acc[1][r][p]);

@@ -15,7 +15,7 @@ struct Emulated {
   Isa base;
 };
 
-constexpr Emulated kEmulated[] = {{Isa::avxvnni, Isa::avx2}};
+constexpr Emulated kEmulated[] = {{Isa::avxvnni, Isa::avx2}, {Isa::amx, Isa::avx512vnni}};
 
 bool installed = false;
 
