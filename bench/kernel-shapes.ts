@@ -71,7 +71,7 @@ function attention(rows: number, firstPosition: number): BenchShape {
 }
 
 /** Operations that each value of a family takes; exp is 24 of them. */
-const operationsPerValue = { quantize_q8: 4, rms_norm: 4, rope: 3, silu_mul: 28, softmax: 28 } as const;
+const operationsPerValue = { kv_store: 1, quantize_q8: 4, rms_norm: 5, rope: 3, silu_mul: 28, softmax: 28 } as const;
 
 /** One row of `values` values, and `touched` floats read and written. */
 function floats(
@@ -92,8 +92,12 @@ export const shapes: readonly BenchShape[] = [
   attention(64, 0),
   attention(64, 192),
   floats('quantize_q8', { label: `k ${k}`, values: k, touched: (k * 5) / 4 }, (random) => ({ k, group, x: random.reals(k, -1, 1) })),
-  floats('rms_norm', { label: `n ${k}`, values: k, touched: 3 * k }, (random) => {
-    return { n: k, eps: 1e-5, x: random.reals(k, -1, 1), weight: random.reals(k, 0, 1) };
+  floats('rms_norm', { label: `n ${k}, added`, values: k, touched: 5 * k }, (random) => {
+    return { n: k, eps: 1e-5, x: random.reals(k, -1, 1), adds: true, add: random.reals(k, -1, 1), weight: random.reals(k, 0, 1) };
+  }),
+  floats('kv_store', { label: '32 rows of 64', values: 2 * 32 * 64, touched: 1.5 * 2 * 32 * 64 }, (random) => {
+    const block = new Uint16Array(2 * 64 * 64);
+    return { rows: 32, headDim: 64, stride: 3072, slot: 0, keys: random.reals(31 * 3072 + 64, -1, 1), values: random.reals(31 * 3072 + 64, -1, 1), block };
   }),
   floats('rope', { label: '32 heads of 64', values: 2048, touched: 2 * 2048 }, (random) => {
     return { heads: 32, headDim: 64, x: random.reals(2048, -1, 1), cos: random.reals(64, 0, 0.7), sin: random.reals(64, 0, 0.7) };

@@ -22,7 +22,7 @@ struct AttentionPlan::Chain {
   }
 };
 
-AttentionPlan::AttentionPlan(const Spans& spans, size_t tasks) : rows_(spans.rows) {
+AttentionPlan::AttentionPlan(const Spans& spans, size_t calls) : rows_(spans.rows) {
   size_t segments = 0;
   for (const Span& span : spans.spans) segments += span.sequence->segments();
   blocks_.reserve(segments);  // chains point into it
@@ -33,7 +33,7 @@ AttentionPlan::AttentionPlan(const Spans& spans, size_t tasks) : rows_(spans.row
   }
   // In this order sequences stand beside those that they share most with.
   std::sort(chains.begin(), chains.end());
-  const size_t rows_per_call = std::min(std::max<size_t>(rows_ / tasks, 8), kAttentionRows);
+  const size_t rows_per_call = std::min(std::max<size_t>(rows_ / calls, 8), kAttentionRows);
   for (size_t i = 0, end; i < chains.size(); i = end) {
     end = i + 1;
     const size_t shared = end < chains.size() ? chains[i].SharedWith(chains[end]) : 0;

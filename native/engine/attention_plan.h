@@ -31,8 +31,10 @@ struct PlannedCall {
 // no sequence of the pass changes its segments.
 class AttentionPlan {
  public:
-  // `tasks`: into how many calls the rows are cut, at least, for all threads to get work.
-  AttentionPlan(const Spans& spans, size_t tasks);
+  // `calls`: into how many the rows are cut, at least, where they are enough.
+  AttentionPlan(const Spans& spans, size_t calls);
+  AttentionPlan(const AttentionPlan&) = delete;  // runs point into blocks_
+  AttentionPlan& operator=(const AttentionPlan&) = delete;
 
   size_t rows() const { return rows_; }
   const std::vector<PlannedCall>& calls() const { return calls_; }  // those with most work first

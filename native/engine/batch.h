@@ -2,6 +2,7 @@
 // A ragged batch: some new tokens for each of several sequences, laid out as consecutive rows.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -45,6 +46,18 @@ struct Spans {
       if (item.logits > 0) wanted.Add(item.sequence, item.logits, item.sequence->length() + item.count - item.logits);
     }
     return wanted;
+  }
+  // The same rows, cut where positions are multiples of `positions`.
+  std::vector<Span> CutAt(size_t positions) const {
+    std::vector<Span> pieces;
+    for (const Span& span : spans) {
+      for (size_t row = 0, rows; row < span.rows; row += rows) {
+        const size_t position = span.first_position + row;
+        rows = std::min(positions - position % positions, span.rows - row);
+        pieces.push_back({span.sequence, span.first_row + row, rows, position});
+      }
+    }
+    return pieces;
   }
 
  private:

@@ -29,57 +29,53 @@ Status Decoder::Forward(const std::vector<BatchItem>& batch, const std::atomic<b
 
 Status Decoder::Compute(const std::vector<BatchItem>& batch, const std::atomic<bool>& cancelled, float* logits) {
   LG_RETURN_IF_ERROR(Reserve(batch));
-  const Spans all = Spans::All(batch), wanted = Spans::Wanted(batch);
-  const size_t calls = (pool_.threads() * 4 + config_.kv_heads - 1) / config_.kv_heads;  // four tasks a thread
-  const AttentionPlan plan(all, calls), last_plan(wanted, calls);
+  const Pass pass(batch, (pool_.threads() * 4 + config_.kv_heads - 1) / config_.kv_heads);  // four tasks a thread
 
   Embed(batch);
-  for (size_t i = 0; i + 1 < config_.layers && !cancelled; ++i) Layer(i, all, plan);
-  if (!cancelled) LastLayer(config_.layers - 1, all, last_plan, batch);
+  for (size_t i = 0; i + 1 < config_.layers && !cancelled; ++i) Layer(i, pass);
+  if (!cancelled) LastLayer(config_.layers - 1, pass);
   if (cancelled) return Status::Error(kAborted, "Expected to compute all layers, found the pass cancelled");
-  return wanted.rows > 0 ? Head(wanted.rows, logits) : Status::Ok();
+  return pass.wanted.rows() > 0 ? Head(pass.wanted.rows(), logits) : Status::Ok();
 }
 
-void Decoder::Layer(size_t index, const Spans& spans, const AttentionPlan& plan) {
+void Decoder::Layer(size_t index, const Pass& pass) {
   const LayerWeights& layer = weights_.layers[index];
-  NormAndQuantize(layer.attention_norm, spans.rows);
-  Project(layer.wqkv, 0, layer.wqkv.panels, spans.rows, act_.qkv.data(), act_.qkv_stride);
-  StoreKeysAndValues(index, spans);
-  AttentionAndMlp(layer, index, plan);
+  NormAndQuantize(layer.attention_norm, pass.all.rows(), MlpOutput(index));
+  Project(layer.wqkv, 0, layer.wqkv.panels, pass.all.rows(), act_.qkv.data(), act_.qkv_stride);
+  StoreKeysAndValues(index, pass);
+  AttentionAndMlp(layer, index, pass.all);
 }
 
 // Keys and values of every token are needed by later passes, but the rest of the last layer only for tokens that want
 // logits: their rows move to the front after the keys and values are stored.
-void Decoder::LastLayer(size_t index, const Spans& spans, const AttentionPlan& wanted, const std::vector<BatchItem>& batch) {
+void Decoder::LastLayer(size_t index, const Pass& pass) {
   const LayerWeights& layer = weights_.layers[index];
   const size_t q_panels = config_.q_size() / kPanelRows;
-  NormAndQuantize(layer.attention_norm, spans.rows);
-  Project(layer.wqkv, q_panels, layer.wqkv.panels - q_panels, spans.rows, act_.qkv.data() + config_.q_size(), act_.qkv_stride);
-  StoreKeysAndValues(index, spans);
-  if (wanted.rows() == 0) return;
-  KeepWanted(batch);
-  Project(layer.wqkv, 0, q_panels, wanted.rows(), act_.qkv.data(), act_.qkv_stride);
-  AttentionAndMlp(layer, index, wanted);
+  NormAndQuantize(layer.attention_norm, pass.all.rows(), MlpOutput(index));
+  Project(layer.wqkv, q_panels, layer.wqkv.panels - q_panels, pass.all.rows(), act_.qkv.data() + config_.q_size(), act_.qkv_stride);
+  StoreKeysAndValues(index, pass);
+  if (pass.wanted.rows() == 0) return;
+  KeepWanted(pass.batch);
+  Project(layer.wqkv, 0, q_panels, pass.wanted.rows(), act_.qkv.data(), act_.qkv_stride);
+  AttentionAndMlp(layer, index, pass.wanted);
 }
 
-// From queries on. The plan may leave out tokens whose keys are in the cache already.
+// From queries to what the MLP adds to x; the next norm adds it. The plan may leave out tokens whose keys are in the cache.
 void Decoder::AttentionAndMlp(const LayerWeights& layer, size_t index, const AttentionPlan& plan) {
   const size_t rows = plan.rows();
   Attend(index, plan);
   QuantizeRows(act_.qkv.data(), act_.qkv_stride, config_.q_size(), rows);
   Project(layer.wo, 0, layer.wo.panels, rows, act_.y.data(), act_.y_stride);
-  AddToResidual(rows);
 
-  NormAndQuantize(layer.ffn_norm, rows);
+  NormAndQuantize(layer.ffn_norm, rows, act_.y.data());
   GatedLinear(kernels_, pool_, act_.scratch,
               {act_.q8.rows(), rows, &layer.w13, 0, layer.w13.panels, act_.gated.data(), config_.intermediate});
   QuantizeRows(act_.gated.data(), config_.intermediate, config_.intermediate, rows);
   Project(layer.w2, 0, layer.w2.panels, rows, act_.y.data(), act_.y_stride);
-  AddToResidual(rows);
 }
 
 Status Decoder::Head(size_t rows, float* logits) {
-  NormAndQuantize(weights_.norm, rows);
+  NormAndQuantize(weights_.norm, rows, act_.y.data());
   Project(weights_.output, 0, weights_.output.panels, rows, act_.y.data(), act_.y_stride);
   bool finite = true;
   for (size_t row = 0; row < rows; ++row) {
@@ -137,10 +133,11 @@ void Decoder::Embed(const std::vector<BatchItem>& batch) {
   }
 }
 
-void Decoder::NormAndQuantize(const float* weight, size_t rows) {
+void Decoder::NormAndQuantize(const float* weight, size_t rows, const float* add) {
   pool_.Run(rows, [&](size_t row, size_t thread) {
     float* const normed = act_.scratch.of(thread);
-    kernels_.rms_norm({act_.x.data() + row * config_.hidden, weight, config_.hidden, config_.rms_norm_eps, normed});
+    const float* const added = add == nullptr ? nullptr : add + row * act_.y_stride;
+    kernels_.rms_norm({act_.x.data() + row * config_.hidden, added, weight, config_.hidden, config_.rms_norm_eps, normed});
     kernels_.quantize_q8({normed, config_.hidden, config_.group, act_.q8.q(row), act_.q8.corr(row), act_.q8.inv(row)});
   });
 }
@@ -148,14 +145,6 @@ void Decoder::NormAndQuantize(const float* weight, size_t rows) {
 void Decoder::QuantizeRows(const float* from, size_t stride, size_t k, size_t rows) {
   pool_.Run(rows, [&](size_t row, size_t) {
     kernels_.quantize_q8({from + row * stride, k, config_.group, act_.q8.q(row), act_.q8.corr(row), act_.q8.inv(row)});
-  });
-}
-
-void Decoder::AddToResidual(size_t rows) {
-  pool_.Run(rows, [&](size_t row, size_t) {
-    float* const x = act_.x.data() + row * config_.hidden;
-    const float* const y = act_.y.data() + row * act_.y_stride;
-    for (size_t i = 0; i < config_.hidden; ++i) x[i] += y[i];
   });
 }
 

@@ -9,8 +9,8 @@
 #include "base/isa.h"
 #include "base/status.h"
 #include "engine/activations.h"
-#include "engine/attention_plan.h"
 #include "engine/batch.h"
+#include "engine/pass.h"
 #include "model/weights.h"
 #include "ops/kernel_set.h"
 #include "runtime/thread_pool.h"
@@ -40,15 +40,17 @@ class Decoder {
   Status Compute(const std::vector<BatchItem>& batch, const std::atomic<bool>& cancelled, float* logits);
   Status Reserve(const std::vector<BatchItem>& batch);
   void Embed(const std::vector<BatchItem>& batch);
-  void Layer(size_t index, const Spans& spans, const AttentionPlan& plan);
-  void LastLayer(size_t index, const Spans& spans, const AttentionPlan& wanted, const std::vector<BatchItem>& batch);
+  void Layer(size_t index, const Pass& pass);
+  void LastLayer(size_t index, const Pass& pass);
   void AttentionAndMlp(const LayerWeights& layer, size_t index, const AttentionPlan& plan);
   void KeepWanted(const std::vector<BatchItem>& batch);
 
-  void NormAndQuantize(const float* weight, size_t rows);
+  // `add`: [rows][y_stride], which is added to x first, or null.
+  void NormAndQuantize(const float* weight, size_t rows, const float* add);
+  // What the MLP of the layer before `index` adds to x.
+  const float* MlpOutput(size_t index) { return index == 0 ? nullptr : act_.y.data(); }
   void QuantizeRows(const float* from, size_t stride, size_t k, size_t rows);
-  void AddToResidual(size_t rows);
-  void StoreKeysAndValues(size_t layer, const Spans& spans);
+  void StoreKeysAndValues(size_t layer, const Pass& pass);
   void Rotate(float* x, size_t heads, size_t row);
   void Attend(size_t layer, const AttentionPlan& plan);
   void Project(const PanelMatrix& matrix, size_t first_panel, size_t panels, size_t rows, float* c, size_t c_stride);

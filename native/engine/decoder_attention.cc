@@ -2,37 +2,21 @@
 // The part of a layer that touches the KV cache: storing keys and values, and attending to them.
 #include <cmath>
 
-#include "base/f16.h"
 #include "engine/decoder.h"
 
 namespace lg {
-namespace {
 
-// Keys lie transposed in their segment: dimension d of slot s at d * 64 + s.
-void StoreKey(const float* key, size_t head_dim, size_t slot, uint16_t* keys) {
-  for (size_t d = 0; d < head_dim; ++d) keys[d * kKeyBlock + slot] = F16FromFloat(key[d]);
-}
-
-void StoreValue(const float* value, size_t head_dim, size_t slot, uint16_t* values) {
-  for (size_t d = 0; d < head_dim; ++d) values[slot * head_dim + d] = F16FromFloat(value[d]);
-}
-
-}  // namespace
-
-// A task is a row and a kv head, as in Attend: in decoding most heads meet the thread that has just stored them.
-void Decoder::StoreKeysAndValues(size_t layer, const Spans& spans) {
-  const size_t dim = config_.head_dim;
-  for (const Span& span : spans.spans) {
-    pool_.Run(span.rows * config_.kv_heads, [&](size_t task, size_t) {
-      const size_t i = task / config_.kv_heads, h = task % config_.kv_heads;
-      const size_t row = span.first_row + i, position = span.first_position + i;
-      float* const key = act_.qkv.data() + row * act_.qkv_stride + config_.q_size() + h * dim;
-      uint16_t* const head = span.sequence->mutable_segment(position / kKeyBlock) + kv_shape().head_offset(layer, h);
-      Rotate(key, 1, row);
-      StoreKey(key, dim, position % kKeyBlock, head);
-      StoreValue(key + config_.kv_size(), dim, position % kKeyBlock, head + kv_shape().head_elements());
-    });
-  }
+// A task is a piece of a sequence and a kv head, as in Attend: in decoding most heads meet the thread that has just stored
+// them.
+void Decoder::StoreKeysAndValues(size_t layer, const Pass& pass) {
+  pool_.Run(pass.stores.size() * config_.kv_heads, [&](size_t task, size_t) {
+    const Span& span = pass.stores[task / config_.kv_heads];
+    const size_t h = task % config_.kv_heads;
+    float* const keys = act_.qkv.data() + span.first_row * act_.qkv_stride + config_.q_size() + h * config_.head_dim;
+    for (size_t row = 0; row < span.rows; ++row) Rotate(keys + row * act_.qkv_stride, 1, span.first_row + row);
+    kernels_.kv_store({keys, keys + config_.kv_size(), act_.qkv_stride, span.rows, config_.head_dim, span.first_position % kKeyBlock,
+                       span.sequence->mutable_segment(span.first_position / kKeyBlock) + kv_shape().head_offset(layer, h)});
+  });
 }
 
 void Decoder::Rotate(float* x, size_t heads, size_t row) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls of the float families that work on rows: rms_norm, rope, silu_mul, softmax.
+// Calls of the float families that work on rows: kv_store, rms_norm, rope, silu_mul, softmax.
 #pragma once
 
+#include "kernels/kv_store/kv_store.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
 #include "kernels/silu_mul/silu_mul.h"
@@ -42,11 +43,16 @@ class RmsNormCall : public FloatCall {
     a_.eps = in.Float("eps");
     a_.weight = in.Input<float>("weight", a_.n);
     const bool in_place = in.Flag("inPlace");
-    float* x = in.InOut<float>("x", a_.n);
-    a_.x = x;
-    a_.y = Results("y", in_place ? x : in.Output<float>(a_.n), a_.n);
+    a_.x = in.InOut<float>("x", a_.n);
+    a_.add = in.Flag("adds") ? in.Input<float>("add", a_.n) : nullptr;
+    a_.y = Results("y", in_place ? a_.x : in.Output<float>(a_.n), a_.n);
   }
   void Run() override { kernel_(a_); }
+  Napi::Object Outputs(Napi::Env env) const override {
+    Napi::Object out = FloatCall::Outputs(env);
+    out.Set("x", CopyOut(env, a_.x, a_.n));
+    return out;
+  }
 
  private:
   RmsNormKernel* kernel_;
@@ -86,6 +92,30 @@ class SiluMulCall : public FloatCall {
  private:
   SiluMulKernel* kernel_;
   SiluMulArgs a_ = {};
+};
+
+class KvStoreCall : public Call {
+ public:
+  KvStoreCall(KvStoreKernel* kernel, Reader& in) : kernel_(kernel) {
+    a_.rows = in.Count("rows", 1, kKeyBlock);
+    a_.head_dim = in.Count("headDim", 16, kMaxHeadDim, 16);
+    a_.stride = in.Count("stride", a_.head_dim, 1 << 16);
+    a_.slot = in.Count("slot", 0, kKeyBlock - a_.rows);
+    const size_t count = (a_.rows - 1) * a_.stride + a_.head_dim;
+    a_.keys = in.Input<float>("keys", count);
+    a_.values = in.Input<float>("values", count);
+    a_.block = in.InOut<uint16_t>("block", 2 * kKeyBlock * a_.head_dim);
+  }
+  void Run() override { kernel_(a_); }
+  Napi::Object Outputs(Napi::Env env) const override {
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("block", CopyOut(env, a_.block, 2 * kKeyBlock * a_.head_dim));
+    return out;
+  }
+
+ private:
+  KvStoreKernel* kernel_;
+  KvStoreArgs a_ = {};
 };
 
 class SoftmaxCall : public FloatCall {

@@ -42,7 +42,7 @@ constexpr Family kFamilies[] = {
     Of<Q4Q8MatmulKernels, Q4Q8MatmulCall>("q4q8_matmul"), Of<QuantizeQ8Kernels, QuantizeQ8Call>("quantize_q8"),
     Of<RmsNormKernels, RmsNormCall>("rms_norm"),          Of<RopeKernels, RopeCall>("rope"),
     Of<SiluMulKernels, SiluMulCall>("silu_mul"),          Of<SoftmaxKernels, SoftmaxCall>("softmax"),
-    Of<AttentionKernels, AttentionCall>("attention"),
+    Of<AttentionKernels, AttentionCall>("attention"),     Of<KvStoreKernels, KvStoreCall>("kv_store"),
 };
 
 }  // namespace

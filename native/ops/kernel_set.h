@@ -4,6 +4,7 @@
 
 #include "base/isa.h"
 #include "kernels/attention/attention.h"
+#include "kernels/kv_store/kv_store.h"
 #include "kernels/q4q8_matmul/q4q8_matmul.h"
 #include "kernels/quantize_q8/quantize_q8.h"
 #include "kernels/rms_norm/rms_norm.h"
@@ -19,6 +20,7 @@ struct KernelSet {
         quantize_q8(SelectKernel(QuantizeQ8Kernels(), active, 1).run),
         rms_norm(SelectKernel(RmsNormKernels(), active, 1).run),
         rope(SelectKernel(RopeKernels(), active, 1).run),
+        kv_store(SelectKernel(KvStoreKernels(), active, 1).run),
         attention(SelectKernel(AttentionKernels(), active, 1).run),
         silu_mul(SelectKernel(SiluMulKernels(), active, 1).run),
         softmax(SelectKernel(SoftmaxKernels(), active, 1).run) {}
@@ -29,6 +31,7 @@ struct KernelSet {
   QuantizeQ8Kernel* quantize_q8;
   RmsNormKernel* rms_norm;
   RopeKernel* rope;
+  KvStoreKernel* kv_store;
   AttentionKernel* attention;
   SiluMulKernel* silu_mul;
   SoftmaxKernel* softmax;

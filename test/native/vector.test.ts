@@ -34,19 +34,22 @@ function poisoned(random: Random, length: number, at: number): Float32Array {
 }
 
 function rmsNorm(args: KernelArgs): KernelOutputs {
-  const x = floats(args, 'x');
+  const add = args['adds'] ? floats(args, 'add') : undefined;
+  const x = floats(args, 'x').map((value, i) => (add === undefined ? value : f(value + add[i]!)));
   const lanes = new Float32Array(16);
   for (const [i, value] of x.entries()) lanes[i % 16] = fma(value, value, lanes[i % 16]!);
   const mean = f(sumLanes(lanes) / x.length);
   const r = f(1 / f(Math.sqrt(f(mean + f(count(args, 'eps'))))));
-  return { y: floats(args, 'weight').map((weight, i) => f(f(x[i]! * r) * weight)) };
+  const y = floats(args, 'weight').map((weight, i) => f(f(x[i]! * r) * weight));
+  return { x: args['inPlace'] ? y : x, y };
 }
 
-function rmsNormCase(kind: string, n: number, make: (random: Random) => Float32Array): KernelCase {
+function rmsNormCase(kind: string, n: number, make: (random: Random) => Float32Array, adds = false): KernelCase {
   const label = `${kind}, n ${n}`;
   const args = () => {
     const random = new Random(label);
-    return { n, eps: 1e-5, x: make(random), weight: random.reals(n, -2, 2), inPlace: n % 32 === 0 };
+    const inPlace = n % 32 === 0 && !adds;
+    return { n, eps: 1e-5, x: make(random), weight: random.reals(n, -2, 2), inPlace, ...(adds ? { adds, add: make(random) } : {}) };
   };
   return { label, args };
 }
@@ -55,6 +58,8 @@ describeFamily('rms_norm', {
   oracle: rmsNorm,
   groups: {
     'every length': lengths.map((n) => rmsNormCase('ordinary', n, (random) => random.reals(n, -4, 4))),
+    'every length, something added': lengths.map((n) => rmsNormCase('added', n, (random) => random.reals(n, -4, 4), true)),
+    'special values, something added': lengths.slice(0, 12).map((n) => rmsNormCase('wild added', n, (random) => wild(random, n), true)),
     'zeros, tiny and huge values': [1e-30, 1e-20, 0, 1e15, 1e18, 3e19, 1e30].flatMap((size) =>
       [16, 48, 256].map((n) => rmsNormCase(`size ${size}`, n, (random) => random.reals(n, -size, size))),
     ),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantize_q8, 16 values a step: four registers of int32 narrow into one of bytes. Every group is a multiple of 16.
+// quantize_q8, 16 values a step: four registers of int32 narrow into one of bytes, which is the clamp (params.h). Every group
+// is a multiple of 16.
 #include "kernels/math/neon.h"
 #include "kernels/quantize_q8/params.h"
 #include "kernels/quantize_q8/quantize_q8.h"
@@ -7,24 +8,23 @@
 namespace lg {
 namespace {
 
-// `keep` is all ones, or zero for a poisoned row, which becomes zeros.
-LG_ALWAYS_INLINE int32x4_t Quantize4(const float* x, const Q8Params& p, uint32x4_t keep) {
-  const uint32x4_t scaled = vandq_u32(vreinterpretq_u32_f32(vmulq_n_f32(vld1q_f32(x), p.scale)), keep);
-  const float32x4_t raised = vmaxq_f32(vreinterpretq_f32_u32(scaled), vdupq_n_f32(p.low));
-  const float32x4_t clamped = vminq_f32(raised, vdupq_n_f32(p.high));
-  return vaddq_s32(vcvtnq_s32_f32(clamped), vdupq_n_s32(p.zero_point));  // rounds half to even
+LG_ALWAYS_INLINE int32x4_t Rounded4(const float* x, const Q8Params& p) {
+  return vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x), p.scale));  // rounds half to even
 }
 
+LG_ALWAYS_INLINE int16x8_t Rounded8(const float* x, const Q8Params& p) {
+  return vcombine_s16(vqmovn_s32(Rounded4(x, p)), vqmovn_s32(Rounded4(x + 4, p)));
+}
+
+// The sum of the values.
 int32_t QuantizeGroup(const float* x, size_t group, const Q8Params& p, int8_t* q) {
-  const uint32x4_t keep = vdupq_n_u32(p.scale == 0.0f ? 0u : 0xffffffffu);
+  const int16x8_t zero_point = vdupq_n_s16(static_cast<int16_t>(p.zero_point));
   int32x4_t sums = vdupq_n_s32(0);
   for (size_t i = 0; i < group; i += 16) {
-    const int32x4_t v0 = Quantize4(x + i, p, keep), v1 = Quantize4(x + i + 4, p, keep);
-    const int32x4_t v2 = Quantize4(x + i + 8, p, keep), v3 = Quantize4(x + i + 12, p, keep);
-    sums = vaddq_s32(sums, vaddq_s32(vaddq_s32(v0, v1), vaddq_s32(v2, v3)));
-    // Values lie in -128..127: narrowing loses nothing.
-    const int16x8_t first = vcombine_s16(vmovn_s32(v0), vmovn_s32(v1)), second = vcombine_s16(vmovn_s32(v2), vmovn_s32(v3));
-    vst1q_s8(q + i, vcombine_s8(vmovn_s16(first), vmovn_s16(second)));
+    const int16x8_t first = vaddq_s16(Rounded8(x + i, p), zero_point), second = vaddq_s16(Rounded8(x + i + 8, p), zero_point);
+    const int8x16_t bytes = vcombine_s8(vqmovn_s16(first), vqmovn_s16(second));
+    vst1q_s8(q + i, bytes);
+    sums = vpadalq_s16(sums, vpaddlq_s8(bytes));
   }
   return vaddvq_s32(sums);
 }
@@ -47,6 +47,7 @@ Q8Params RowParams(const float* x, size_t k) {
 void quantize_q8_1x16_neon(const QuantizeQ8Args& a) {
   const Q8Params p = RowParams(a.x, a.k);
   *a.inv = p.inv;
+  if (p.scale == 0.0f) return ClearRow(a);
   for (size_t g = 0; g < a.k / a.group; ++g) {
     const int32_t sum = QuantizeGroup(a.x + g * a.group, a.group, p, a.q + g * a.group);
     a.corr[g] = Q8Correction(p.zero_point, sum);

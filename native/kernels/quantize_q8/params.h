@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scale and zero point of one row, from its range: the scalar part of quantize_q8, shared by all its kernels.
+//
+// Vector kernels take the saturation of their last narrowing for the clamp. Its bounds are integers, so that rounding may
+// come first, and adding the zero point to both sides turns them into -128 and 127. |x * S| is at most 256: int32 narrows to
+// int16 without loss, and the sum with the zero point fits.
 #pragma once
+
+#include <string.h>
 
 #include <cstdint>
 
 #include "base/arch.h"
 #include "base/f16.h"
 #include "kernels/math/scalar.h"
+#include "kernels/quantize_q8/quantize_q8.h"
 
 namespace lg {
 
@@ -37,6 +44,12 @@ static LG_ALWAYS_INLINE Q8Params MakeQ8Params(float rmin, float rmax, uint32_t m
 // The pair of Q8Rows::corr.
 static LG_ALWAYS_INLINE int32_t Q8Correction(int32_t zero_point, int32_t sum) {
   return static_cast<int32_t>((static_cast<uint32_t>(sum) << 16) | (static_cast<uint32_t>(-zero_point) & 0xffffu));
+}
+
+// A poisoned row (scale 0).
+static LG_ALWAYS_INLINE void ClearRow(const QuantizeQ8Args& a) {
+  memset(a.q, 0, a.k);
+  memset(a.corr, 0, a.k / a.group * sizeof *a.corr);
 }
 
 }  // namespace lg

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantize_q8, 32 values a step: four registers of int32 pack into one of bytes. Every group is a multiple of 32.
+// quantize_q8, 32 values a step: four registers of int32 pack into one of bytes, with narrowing as the clamp (params.h).
+// Every group is a multiple of 32.
 #include "kernels/math/avx2.h"
 #include "kernels/quantize_q8/params.h"
 #include "kernels/quantize_q8/quantize_q8.h"
@@ -7,23 +8,8 @@
 namespace lg {
 namespace {
 
-// The constants of one row, as registers.
-struct Row {
-  __m256 scale, low, high;
-  __m256 keep;  // all ones, or zero for a poisoned row, which becomes zeros
-  __m256i zero_point;
-};
-
-Row MakeRow(const Q8Params& p) {
-  const __m256i keep = _mm256_set1_epi32(p.scale == 0.0f ? 0 : -1);
-  return {_mm256_set1_ps(p.scale), _mm256_set1_ps(p.low), _mm256_set1_ps(p.high), _mm256_castsi256_ps(keep),
-          _mm256_set1_epi32(p.zero_point)};
-}
-
-LG_ALWAYS_INLINE __m256i Quantize8(const float* x, const Row& row) {
-  const __m256 scaled = _mm256_and_ps(_mm256_mul_ps(_mm256_loadu_ps(x), row.scale), row.keep);
-  const __m256 clamped = _mm256_min_ps(row.high, _mm256_max_ps(row.low, scaled));
-  return _mm256_add_epi32(_mm256_cvtps_epi32(clamped), row.zero_point);  // rounds half to even
+LG_ALWAYS_INLINE __m256i Rounded8(const float* x, const Q8Params& p) {
+  return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), _mm256_set1_ps(p.scale)));  // rounds half to even
 }
 
 LG_ALWAYS_INLINE int32_t SumInt32(__m256i x) {
@@ -32,16 +18,18 @@ LG_ALWAYS_INLINE int32_t SumInt32(__m256i x) {
   return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
 }
 
-int32_t QuantizeGroup(const float* x, size_t group, const Row& row, int8_t* q) {
+// The sum of the values. vpmaddubsw, with ones as the unsigned operand, adds pairs: they fit int16.
+int32_t QuantizeGroup(const float* x, size_t group, const Q8Params& p, int8_t* q) {
   const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // packs work inside 128-bit halves
+  const __m256i zero_point = _mm256_set1_epi16(static_cast<int16_t>(p.zero_point));
   __m256i sums = _mm256_setzero_si256();
   for (size_t i = 0; i < group; i += 32) {
-    const __m256i v0 = Quantize8(x + i, row), v1 = Quantize8(x + i + 8, row);
-    const __m256i v2 = Quantize8(x + i + 16, row), v3 = Quantize8(x + i + 24, row);
-    sums = _mm256_add_epi32(sums, _mm256_add_epi32(_mm256_add_epi32(v0, v1), _mm256_add_epi32(v2, v3)));
-    // Values lie in -128..127: the packs do not saturate.
-    const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(v0, v1), _mm256_packs_epi32(v2, v3));
+    const __m256i first = _mm256_packs_epi32(Rounded8(x + i, p), Rounded8(x + i + 8, p));
+    const __m256i second = _mm256_packs_epi32(Rounded8(x + i + 16, p), Rounded8(x + i + 24, p));
+    const __m256i bytes = _mm256_packs_epi16(_mm256_add_epi16(first, zero_point), _mm256_add_epi16(second, zero_point));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(q + i), _mm256_permutevar8x32_epi32(bytes, in_order));
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
   return SumInt32(sums);
 }
@@ -75,10 +63,10 @@ Q8Params RowParams(const float* x, size_t k) {
 
 void quantize_q8_1x32_avx2(const QuantizeQ8Args& a) {
   const Q8Params p = RowParams(a.x, a.k);
-  const Row row = MakeRow(p);
   *a.inv = p.inv;
+  if (p.scale == 0.0f) return ClearRow(a);
   for (size_t g = 0; g < a.k / a.group; ++g) {
-    const int32_t sum = QuantizeGroup(a.x + g * a.group, a.group, row, a.q + g * a.group);
+    const int32_t sum = QuantizeGroup(a.x + g * a.group, a.group, p, a.q + g * a.group);
     a.corr[g] = Q8Correction(p.zero_point, sum);
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// y = (x * r) * weight, r = 1 / sqrt(mean of x^2 + eps), the sum of squares in 16 lanes: docs/numerics.md.
+// y = (x * r) * weight, r = 1 / sqrt(mean of x^2 + eps), the sum of squares in 16 lanes: docs/numerics.md. What a layer adds
+// to the residual stream is added on the way.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +10,12 @@
 namespace lg {
 
 struct RmsNormArgs {
-  const float* x;       // [n]
+  float* x;             // [n]
+  const float* add;     // [n]: x becomes x + add first; or null
   const float* weight;  // [n]
   size_t n;             // a multiple of 16
   float eps;
-  float* y;  // [n]; may be x
+  float* y;  // [n]; x only where there is no add
 };
 
 using RmsNormKernel = void(const RmsNormArgs& args);

@@ -8,6 +8,9 @@
 namespace lg {
 
 void rms_norm_1x16_scalar(const RmsNormArgs& a) {
+  if (a.add != nullptr) {
+    for (size_t i = 0; i < a.n; ++i) a.x[i] = a.x[i] + a.add[i];
+  }
   float lanes[kLanes] = {};
   for (size_t i = 0; i < a.n; ++i) lanes[i % kLanes] = fmaf(a.x[i], a.x[i], lanes[i % kLanes]);
   const float mean = SumLanesScalar(lanes) / static_cast<float>(a.n);

@@ -5,10 +5,22 @@
 
 namespace lg {
 
+namespace {
+
+LG_ALWAYS_INLINE __m256 Added(const RmsNormArgs& a, size_t i) {
+  const __m256 x = _mm256_loadu_ps(a.x + i);
+  if (a.add == nullptr) return x;
+  const __m256 sum = _mm256_add_ps(x, _mm256_loadu_ps(a.add + i));
+  _mm256_storeu_ps(a.x + i, sum);
+  return sum;
+}
+
+}  // namespace
+
 void rms_norm_1x16_avx2(const RmsNormArgs& a) {
   __m256 first = _mm256_setzero_ps(), second = _mm256_setzero_ps();
   for (size_t i = 0; i < a.n; i += 16) {
-    const __m256 x = _mm256_loadu_ps(a.x + i), y = _mm256_loadu_ps(a.x + i + 8);
+    const __m256 x = Added(a, i), y = Added(a, i + 8);
     first = _mm256_fmadd_ps(x, x, first);
     second = _mm256_fmadd_ps(y, y, second);
   }
