@@ -15,9 +15,9 @@
  */
 
 export { LlamaGuard } from './facade/llama-guard.js';
-export type { CallOptions, ModerateOptions, ModerationMode, ThresholdOptions } from './facade/call-options.js';
+export type { CallOptions, ModerateOptions, ModerationMode, OverflowMode, ThresholdOptions } from './facade/call-options.js';
 export type { LoadOptions } from './facade/options.js';
-export type { GuardInfo, GuardStats, ModerationResult, Timings, Usage } from './facade/result.js';
+export type { GuardInfo, GuardStats, ModerationResult, Timings, Usage, WindowUse } from './facade/result.js';
 export type { CallCounters, Span, SpanListener, SpanName, WorkCounters } from './facade/telemetry.js';
 export type { ModerationStream, StreamReport } from './facade/streaming/moderation-stream.js';
 export type { StreamCheck, StreamMode, StreamOptions, ViolationAction } from './facade/streaming/stream-options.js';

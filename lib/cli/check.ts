@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `llama-guard check`: one verdict, or with --input one a line.
 
-import type { ModerateOptions, ModerationMode, ThresholdOptions } from '../facade/call-options.js';
+import type { ModerateOptions, ModerationMode, OverflowMode, ThresholdOptions } from '../facade/call-options.js';
 import type { LlamaGuard } from '../facade/llama-guard.js';
 import type { ModerationResult } from '../facade/result.js';
 import type { ConversationInput } from '../prompt/conversation.js';
@@ -49,6 +49,12 @@ export const checkCommand: Command = {
       value: 'MODE',
       help: 'list: ask which categories are violated (default). per-category: ask about each one alone.',
     },
+    overflow: {
+      type: 'string',
+      value: 'WORD',
+      help: 'What becomes of a text beyond the context. error: refuse it (default). window: judge it in windows.',
+    },
+    'window-tokens': { type: 'string', value: 'N', help: 'Most tokens of a window. Default: what the context has room for.' },
     threshold: { type: 'string', value: 'P', help: 'P(unsafe) from which on a message is unsafe. Default 0.5.' },
     review: { type: 'string', value: 'P', help: 'P(unsafe) from which on a person should look; at most --threshold.' },
     exclude: { type: 'string', value: 'CODES', help: 'Categories to leave out, e.g. S5,S8.' },
@@ -95,18 +101,23 @@ function resultText(result: ModerationResult): string {
   const lines = [`${verdict}${result.demo ? ' (demo model)' : ''}`, `P(unsafe)   ${result.score.toFixed(4)}`];
   if (result.action !== 'allow') lines.push(`categories  ${formatCategories(result)}`);
   lines.push(`judged      the last ${judged} message, ${result.usage.promptTokens} tokens`);
+  if (result.windows) lines.push(`windows     ${result.windows.count}; the verdict is that of number ${result.windows.index + 1}`);
   lines.push(`time        ${formatMs(result.timings.totalMs)}`, '');
   return lines.join('\n');
 }
 
 async function moderateOptions(values: OptionValues): Promise<ModerateOptions> {
   const mode = stringOption(values, 'mode');
+  const overflow = stringOption(values, 'overflow');
+  const windowTokens = numberOption(values, 'window-tokens');
   const exclude = stringOption(values, 'exclude');
   const categories = stringOption(values, 'categories');
   return {
     thresholds: thresholds(values),
-    // The guard refuses words that it does not know.
+    // The guard refuses words and numbers that it does not know.
     ...(mode === undefined ? {} : { mode: mode as ModerationMode }),
+    ...(overflow === undefined ? {} : { overflow: overflow as OverflowMode }),
+    ...(windowTokens === undefined ? {} : { windowTokens }),
     ...(exclude === undefined ? {} : { exclude: exclude.split(',').map((code) => code.trim()) }),
     ...(categories === undefined ? {} : { categories: await readCategories(categories) }),
   };

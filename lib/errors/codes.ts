@@ -35,8 +35,8 @@ export const errorTable = {
   },
   ERR_LLAMA_GUARD_CONTEXT_OVERFLOW: {
     category: 'usage',
-    when: 'The prompt is longer than the context of the model.',
-    hint: 'Shorten the conversation; nothing is cut silently.',
+    when: 'The prompt is longer than the context of the model, or its last message needs too many windows.',
+    hint: 'Shorten the conversation, or pass overflow: window; nothing is cut silently.',
   },
   ERR_LLAMA_GUARD_UNKNOWN_ISA: {
     category: 'usage',

@@ -4,6 +4,7 @@
 
 import type { Category } from '../prompt/taxonomy.js';
 import type { PolicyRequest } from '../prompt/policy.js';
+import { minWindowTokens } from '../prompt/windows.js';
 import type { Thresholds } from '../scoring/scores.js';
 import type { CallLimits } from '../scheduling/call-control.js';
 import { choice, flag, integer, invalid, probability, record } from './option-values.js';
@@ -13,6 +14,9 @@ import { choice, flag, integer, invalid, probability, record } from './option-va
  * `per-category`: a prompt for each category, with a policy of that one alone.
  */
 export type ModerationMode = 'list' | 'per-category';
+
+/** See `ModerateOptions.overflow`. */
+export type OverflowMode = 'error' | 'window';
 
 /** Options of every call that judges. */
 export interface CallOptions {
@@ -38,6 +42,17 @@ export interface CallOptions {
 export interface ModerateOptions extends CallOptions {
   /** Default `list`. */
   readonly mode?: ModerationMode;
+  /**
+   * What becomes of a prompt that is longer than the context. `error`: it is refused with
+   * ERR_LLAMA_GUARD_CONTEXT_OVERFLOW. `window`: the last message is judged in overlapping windows, after the same earlier
+   * messages, and the window with the highest P(unsafe) gives the verdict. Default `error`.
+   */
+  readonly overflow?: OverflowMode;
+  /**
+   * With overflow `window`: the most tokens of the last message in one window, 128 to 1,048,576; a longer message is cut
+   * even where it fits the context. Default: what the context has room for.
+   */
+  readonly windowTokens?: number;
 }
 
 /** P(unsafe) from which on an action follows, with 0 < review <= block <= 1. */
@@ -59,9 +74,14 @@ export interface CallSettings extends CallLimits {
 /** `ModerateOptions` with every default applied. */
 export interface ModerateSettings extends CallSettings {
   readonly mode: ModerationMode;
+  readonly overflow: OverflowMode;
+  /** Infinity: what the context has room for. */
+  readonly windowTokens: number;
 }
 
 const modes = ['list', 'per-category'] as const;
+const overflowModes = ['error', 'window'] as const;
+const maxWindowTokens = 2 ** 20;
 const defaultThreshold = 0.5;
 /** What a timer of Node can hold. */
 const longestTimeoutMs = 2 ** 31 - 1;
@@ -70,8 +90,12 @@ const longestTimeoutMs = 2 ** 31 - 1;
 export const callOptionNames = ['threshold', 'thresholds', 'categories', 'exclude', 'labels', 'logits', 'signal', 'timeoutMs'];
 
 export function moderateSettings(options: unknown): ModerateSettings {
-  const given = record('moderate()', options, [...callOptionNames, 'mode']);
-  return { ...callSettings(given), mode: choice('mode', given['mode'], modes, 'list') };
+  const given = record('moderate()', options, [...callOptionNames, 'mode', 'overflow', 'windowTokens']);
+  const overflow = choice('overflow', given['overflow'], overflowModes, 'error');
+  const windowTokens = integer('windowTokens', given['windowTokens'], maxWindowTokens, minWindowTokens);
+  if (windowTokens !== undefined && overflow === 'error') throw invalid('windowTokens is for overflow window', windowTokens);
+  const mode = choice('mode', given['mode'], modes, 'list');
+  return { ...callSettings(given), mode, overflow, windowTokens: windowTokens ?? Infinity };
 }
 
 /** The settings among `given`, whose names have been checked. */

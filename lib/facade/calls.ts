@@ -139,7 +139,7 @@ export class Calls {
     }
   }
 
-  #result(call: PreparedCall, { verdict, usage }: Judgement, timings: Timings, settings: CallSettings): ModerationResult {
+  #result(call: PreparedCall, { verdict, usage, windows }: Judgement, timings: Timings, settings: CallSettings): ModerationResult {
     const { labelLogits, labelProbabilities, ...rest } = verdict;
     return {
       ...rest,
@@ -148,6 +148,7 @@ export class Calls {
       demo: this.judge.demo,
       usage,
       timings,
+      ...(windows ? { windows } : {}),
       ...(settings.labels ? { labels: labelProbabilities } : {}),
       ...(settings.logits ? { logits: labelLogits } : {}),
     };

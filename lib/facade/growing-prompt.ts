@@ -18,7 +18,7 @@ export class GrowingPrompt {
   ownTokens(prompt: PreparedPrompt): number {
     const held = this.#session?.tokens.length;
     if (held === undefined) return this.#judge.ownTokens(prompt);
-    return Math.max(1, prompt.prefix.length + prompt.rest.length - held);
+    return Math.max(1, prompt.prefix.length + prompt.earlier.length + prompt.rest.length - held);
   }
 
   /** Judges the prompt as it is now. One at a time; after a failure every further one fails. */

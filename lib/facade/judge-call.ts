@@ -5,10 +5,10 @@
 import { LlamaGuardError } from '../errors/index.js';
 import { Admission } from '../scheduling/admission.js';
 import { together } from '../scheduling/together.js';
-import type { Verdict } from '../scoring/scores.js';
+import type { CategoryResult, Verdict } from '../scoring/scores.js';
 import { type Judge, type Judgement, namedCategories, type Reading } from './judge.js';
 import type { PreparedCall, PreparedPrompt } from './prompts.js';
-import type { Usage } from './result.js';
+import type { Usage, WindowUse } from './result.js';
 
 /** Runs the forward passes of a prepared call. Rejects with the signal's reason when it fires. */
 export async function judgeCall(judge: Judge, call: PreparedCall, signal: AbortSignal): Promise<Judgement> {
@@ -19,7 +19,12 @@ export async function judgeCall(judge: Judge, call: PreparedCall, signal: AbortS
     const prefillEndMs = performance.now();
     const verdict = await panel.name(signal);
     const timings = judge.telemetry.judged(beginMs, prefillEndMs);
-    return { verdict: call.mode === 'list' ? verdict : byCategory(call, scores, verdict), usage: panel.usage, ...timings };
+    return {
+      verdict: call.mode === 'list' ? verdict : byCategory(call, scores, verdict),
+      usage: panel.usage,
+      ...timings,
+      ...windowOf(call, panel.index),
+    };
   } finally {
     panel.dispose();
   }
@@ -40,6 +45,11 @@ class Panel {
   /** What has been accounted for: all prompts once name() has ended. */
   get usage(): Usage {
     return this.#usage;
+  }
+
+  /** The index of the most unsafe prompt. */
+  get index(): number {
+    return this.#first?.index ?? 0;
   }
 
   /** P(unsafe) of a prompt. */
@@ -94,16 +104,26 @@ class Panel {
   }
 }
 
-/** The verdict on prompts about one category each: every category has its own P(unsafe). */
+/** The verdict on prompts about one category each: every category has its own P(unsafe), the largest of all windows. */
 function byCategory(call: PreparedCall, scores: readonly number[], verdict: Verdict): Verdict {
-  const asked = call.prompts.flatMap((prompt, index) => {
-    return namedCategories(prompt).map((category) => ({ ...category, score: scores[index] ?? 0 }));
-  });
+  const asked = new Map<string, CategoryResult>();
+  for (const [index, prompt] of call.prompts.entries()) {
+    const score = scores[index] ?? 0;
+    for (const { code, name } of namedCategories(prompt)) {
+      asked.set(code, { code, name, score: Math.max(score, asked.get(code)?.score ?? 0) });
+    }
+  }
+  const all = [...asked.values()];
   return {
     ...verdict,
-    categories: asked
-      .filter(({ score }) => score >= call.thresholds.review)
-      .sort((a, b) => b.score - a.score),
-    categoryScores: Object.fromEntries(asked.map(({ code, score }) => [code, score])),
+    categories: all.filter(({ score }) => score >= call.thresholds.review).sort((a, b) => b.score - a.score),
+    categoryScores: Object.fromEntries(all.map(({ code, score }) => [code, score])),
   };
+}
+
+/** Which window of a call the prompt of this index is about. */
+function windowOf({ prompts, windows }: PreparedCall, index: number): { windows?: WindowUse } {
+  if (!windows) return {};
+  const window = Math.floor((index * windows.length) / prompts.length);
+  return { windows: { count: windows.length, index: window, tokens: windows[window] ?? 0 } };
 }

@@ -15,7 +15,7 @@ import type { Verdict } from '../scoring/scores.js';
 import { VerdictDecoder } from '../scoring/verdict-decoder.js';
 import type { EngineSettings } from './options.js';
 import { type PreparedCall, type PreparedPrompt, prepareCall, type PromptSettings } from './prompts.js';
-import type { GuardInfo, Usage } from './result.js';
+import type { GuardInfo, Usage, WindowUse } from './result.js';
 import { Telemetry } from './telemetry.js';
 
 export interface Judgement {
@@ -23,6 +23,8 @@ export interface Judgement {
   readonly usage: Usage;
   readonly prefillMs: number;
   readonly decodeMs: number;
+  /** Where the message was cut. */
+  readonly windows?: WindowUse;
 }
 
 /** Keys and values of a prompt: what a text that grows keeps from one judgement to the next. */
@@ -120,8 +122,8 @@ export class Judge {
   }
 
   /** Tokens that a prompt appends of its own. */
-  ownTokens({ prefix, rest }: PreparedPrompt): number {
-    return rest.length + (this.cache.keeps(prefix.length) ? 0 : prefix.length);
+  ownTokens({ prefix, earlier, rest }: PreparedPrompt): number {
+    return earlier.length + rest.length + (this.cache.keeps(prefix.length) ? 0 : prefix.length);
   }
 
   /** A session that begins with the prompt's policy. Whoever opened it disposes its sequence. */
@@ -153,7 +155,7 @@ export class Judge {
     const { labels } = this.#container;
     const softmax = this.#addon.softmax.bind(this.#addon);
     const decoder = new VerdictDecoder(labels, namedCategories(prompt), { thresholds: prompt.thresholds, softmax });
-    const whole = Uint32Array.from([...prompt.prefix, ...prompt.rest]);
+    const whole = Uint32Array.from([...prompt.prefix, ...prompt.earlier, ...prompt.rest]);
     const first = decoder.next();
     const kept = keepStart(session, whole, first?.tokens.length ?? 0, first?.logits ?? 1);
     const tokens = Uint32Array.from([...whole.subarray(kept), ...(first?.tokens ?? [])]);

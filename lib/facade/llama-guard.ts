@@ -72,12 +72,13 @@ export class LlamaGuard {
    * A verdict on the last message of a conversation.
    *
    * @param input a text (judged as a user's message), or messages whose roles alternate, beginning with `user`
-   * @param options threshold, categories, exclusions, signal, timeout
+   * @param options thresholds, categories, exclusions, mode, windows, signal, timeout
    * @returns verdict, score and categories; `score` is P(unsafe), a softmax over the logits of `safe` and `unsafe` alone
    * @throws {ERR_LLAMA_GUARD_EMPTY_CONVERSATION} there is no text to judge
    * @throws {ERR_LLAMA_GUARD_ROLE_ORDER} roles do not alternate, or are none that the guard knows
    * @throws {ERR_LLAMA_GUARD_UNKNOWN_CATEGORY} a code that the model cannot say, or no category left
-   * @throws {ERR_LLAMA_GUARD_CONTEXT_OVERFLOW} the prompt is longer than the context; nothing is cut silently
+   * @throws {ERR_LLAMA_GUARD_CONTEXT_OVERFLOW} the prompt is longer than the context, and `overflow` does not allow
+   *   windows or there would be too many; nothing is cut silently
    * @throws {ERR_LLAMA_GUARD_INVALID_ARGUMENT} an option or a message has the wrong form
    * @throws {ERR_LLAMA_GUARD_NON_FINITE} the model is damaged: no verdict
    * @throws {ERR_LLAMA_GUARD_ABORTED} the signal fired; likewise DEADLINE when the timeout passed

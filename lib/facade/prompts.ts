@@ -6,16 +6,19 @@ import type { Container } from '../loading/container.js';
 import { type ConversationInput, normalizeConversation, type Role } from '../prompt/conversation.js';
 import { encodeParts } from '../prompt/encode.js';
 import { type Policy, resolvePolicy } from '../prompt/policy.js';
-import { type PromptPart, renderPrefix, renderPrompt } from '../prompt/render.js';
+import { renderPrefix } from '../prompt/render.js';
 import type { Thresholds } from '../scoring/scores.js';
-import type { CallSettings, ModerationMode } from './call-options.js';
+import type { CallSettings, ModerateSettings, ModerationMode } from './call-options.js';
+import { checkBytes, ConversationEncoder } from './conversation-ids.js';
 
-/** A prompt that only waits for its forward passes. */
+/** A prompt that only waits for its forward passes: policy, earlier turns and last turn, one after the other. */
 export interface PreparedPrompt {
   readonly policy: Policy;
   readonly thresholds: Thresholds;
   /** The policy: the same for every prompt with this policy and judged role. */
   readonly prefix: Uint32Array;
+  /** All turns but the last: the same for all windows of a message. */
+  readonly earlier: Uint32Array;
   readonly rest: Uint32Array;
 }
 
@@ -24,59 +27,45 @@ export interface PreparedCall {
   readonly role: Role;
   readonly mode: ModerationMode;
   readonly thresholds: Thresholds;
-  /** One, or in mode `per-category` one for each category. */
+  /** [windows, or 1][questions]: in mode `per-category` a question for each category, else one. */
   readonly prompts: readonly [PreparedPrompt, ...PreparedPrompt[]];
+  /** Tokens of the message in each window; only where it was cut. */
+  readonly windows?: readonly number[];
 }
 
 /** What prompts depend on. */
-export type PromptSettings = Pick<CallSettings, 'policy' | 'thresholds'> & { readonly mode?: ModerationMode };
+export type PromptSettings = Pick<CallSettings, 'policy' | 'thresholds'> &
+  Partial<Pick<ModerateSettings, 'mode' | 'overflow' | 'windowTokens'>>;
 
 /**
  * Checks, renders and tokenizes a call.
  *
  * @throws what normalizeConversation and resolvePolicy throw
- * @throws {ERR_LLAMA_GUARD_CONTEXT_OVERFLOW} a prompt with its verdict is longer than the context
+ * @throws {ERR_LLAMA_GUARD_CONTEXT_OVERFLOW} a prompt with its verdict is longer than the context, and may not be cut or
+ *   cannot be
  */
 export function prepareCall(container: Container, input: ConversationInput, settings: PromptSettings): PreparedCall {
   const { config, labels, tokenizer } = container;
-  const messages = normalizeConversation(input);
+  const { mode = 'list', thresholds, overflow = 'error', windowTokens = Infinity } = settings;
+  const turns = normalizeConversation(input);
+  const role = turns.at(-1)?.role ?? 'user';
   const whole = resolvePolicy(settings.policy, config.taxonomy, labels.codes);
-  const { mode = 'list', thresholds } = settings;
   const policies = mode === 'list' ? [whole] : whole.categories.map((category) => ({ categories: [category] }));
-  const { role, rest } = renderPrompt(messages, whole);
-  for (const policy of policies) checkBytes(container, [...renderPrefix(role, policy), ...rest]);
-  const restTokens = encodeParts(rest, tokenizer);
-  const promptOf = (policy: Policy): PreparedPrompt => {
-    const prompt = { policy, thresholds, prefix: encodeParts(renderPrefix(role, policy), tokenizer), rest: restTokens };
-    checkLength(container, prompt);
-    return prompt;
-  };
-  const [first = whole, ...others] = policies;
-  return { role, mode, thresholds, prompts: [promptOf(first), ...others.map(promptOf)] };
-}
-
-/** Refuses a text that cannot fit whatever its tokens are, before time goes into finding them. */
-function checkBytes({ config, tokenizer }: Container, parts: readonly PromptPart[]): void {
-  const bytes = parts.reduce((sum, part) => sum + ('text' in part ? Buffer.byteLength(part.text) : 0), 0);
-  const leastTokens = Math.ceil(bytes / tokenizer.maxTokenBytes);
-  const { contextLength } = config.dims;
-  if (leastTokens <= contextLength) return;
-  throw new LlamaGuardError(
-    'ERR_LLAMA_GUARD_CONTEXT_OVERFLOW',
-    `The prompt of ${bytes} bytes needs at least ${leastTokens} tokens, the context of the model has ${contextLength}`,
-  );
-}
-
-function checkLength({ config, labels }: Container, { prefix, rest, policy }: PreparedPrompt): void {
-  const prompt = prefix.length + rest.length;
-  const room = verdictRoom(policy.categories.length, labels.separator.length);
-  const { contextLength } = config.dims;
-  if (prompt + room <= contextLength) return;
-  throw new LlamaGuardError(
-    'ERR_LLAMA_GUARD_CONTEXT_OVERFLOW',
-    `The prompt needs ${prompt + room} tokens (${prompt}, and room for a verdict of ${room}), ` +
-      `the context of the model has ${contextLength}`,
-  );
+  const questions = policies.map((policy) => {
+    const parts = renderPrefix(role, policy);
+    checkBytes(container, parts, config.dims.contextLength);
+    return { policy, prefix: encodeParts(parts, tokenizer) };
+  });
+  const taken = questions.map(({ policy, prefix }) => {
+    return prefix.length + verdictRoom(policy.categories.length, labels.separator.length);
+  });
+  const encoder = new ConversationEncoder(container, turns, Math.max(...taken));
+  const { earlier, lasts, windows } = overflow === 'error' ? encoder.whole() : encoder.windows(windowTokens);
+  const [first, ...others] = lasts.flatMap((rest) => {
+    return questions.map((question): PreparedPrompt => ({ ...question, thresholds, earlier, rest }));
+  });
+  if (!first) throw new LlamaGuardError('ERR_LLAMA_GUARD_INTERNAL', 'A call has no prompt');
+  return { role, mode, thresholds, prompts: [first, ...others], ...(windows ? { windows } : {}) };
 }
 
 /** The most tokens that a verdict feeds: "\n\n", "unsafe", "\n", "S", then a number and a separator per category. */

@@ -21,6 +21,16 @@ export interface Usage {
   readonly passes: number;
 }
 
+/** A message that was judged in windows. */
+export interface WindowUse {
+  /** Windows that were judged. */
+  readonly count: number;
+  /** The one with the highest P(unsafe), whose verdict this is; of equal ones the first. From 0. */
+  readonly index: number;
+  /** Tokens of the message in that window. */
+  readonly tokens: number;
+}
+
 /** Milliseconds. */
 export interface Timings {
   /** Checking, rendering and tokenizing. */
@@ -43,6 +53,8 @@ export interface ModerationResult extends Omit<Verdict, 'labelLogits' | 'labelPr
   readonly demo: boolean;
   readonly usage: Usage;
   readonly timings: Timings;
+  /** Only where the last message was cut, with overflow `window`. */
+  readonly windows?: WindowUse;
   /** Softmax over all label rows at the verdict position; only with the option `labels`. */
   readonly labels?: readonly LabelProbability[];
   /** Raw logits of all label rows at the verdict position, in the order of `info.labels`; only with the option `logits`. */

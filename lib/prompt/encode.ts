@@ -4,7 +4,8 @@
 // Prefix and rest may be encoded apart: the prefix ends in ">\n\n", which the split pattern of Llama 3 takes as one
 // piece (punctuation with the line breaks after it), and the rest begins with a letter ("User" or "Agent"), which no
 // piece that has passed a line break takes in. So a piece ends at that seam in the whole text as well, and byte pairs
-// are merged within pieces only.
+// are merged within pieces only. The same holds for the seam between the earlier turns, which end in a line break, and
+// the last one.
 
 import { LlamaGuardError } from '../errors/index.js';
 import type { PromptPart } from './render.js';

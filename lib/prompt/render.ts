@@ -27,7 +27,8 @@ const promptNames: Readonly<Record<Role, string>> = { user: 'User', assistant: '
  */
 export function renderPrompt(turns: readonly Turn[], policy: Policy): RenderedPrompt {
   const role = turns.at(-1)?.role ?? 'user';
-  return { role, prefix: renderPrefix(role, policy), rest: renderRest(role, turns) };
+  const rest = [...renderEarlier(turns), ...renderLast(role, turns.at(-1)?.texts ?? [])];
+  return { role, prefix: renderPrefix(role, policy), rest };
 }
 
 /** The first half of a prompt, which every conversation with this policy and judged role shares. */
@@ -48,12 +49,20 @@ export function renderPrefix(role: Role, policy: Policy): readonly PromptPart[] 
   ];
 }
 
-function renderRest(role: Role, turns: readonly Turn[]): readonly PromptPart[] {
-  const conversation = turns.flatMap((turn) => turn.texts.map((text) => `${promptNames[turn.role]}: ${trimText(text)}\n\n`));
+/**
+ * All turns but the last. Ends in a line break, or is empty, and what follows begins with a letter: its tokens are the
+ * same whether it is encoded apart or with the rest (see encode.ts).
+ */
+export function renderEarlier(turns: readonly Turn[]): readonly PromptPart[] {
+  return [{ text: turns.slice(0, -1).map((turn) => said(turn.role, turn.texts)).join('') }];
+}
+
+/** The last turn, as these texts, and the instruction after it. */
+export function renderLast(role: Role, texts: readonly string[]): readonly PromptPart[] {
   return [
     {
       text:
-        conversation.join('') +
+        said(role, texts) +
         '<END CONVERSATION>\n\n' +
         `Provide your safety assessment for ONLY THE LAST ${promptNames[role]} message in the above conversation:\n` +
         " - First line must read 'safe' or 'unsafe'.\n" +
@@ -62,6 +71,10 @@ function renderRest(role: Role, turns: readonly Turn[]): readonly PromptPart[] {
     { control: '<|eot_id|>' },
     ...header('assistant'),
   ];
+}
+
+function said(role: Role, texts: readonly string[]): string {
+  return texts.map((text) => `${promptNames[role]}: ${trimText(text)}\n\n`).join('');
 }
 
 function header(role: Role): readonly PromptPart[] {

@@ -129,6 +129,31 @@ export class Tokenizer {
     return this.utf8Decoder.decode(bytes);
   }
 
+  /**
+   * Where the tokens of a text lie in it: for each of `ids` the UTF-16 offset of the character in which it begins, and
+   * the length of the text at the end: [ids.length + 1]. A token may begin within a character; offsets never do.
+   * @param ids `encode(text)`
+   */
+  offsets(text: string, ids: Uint32Array): Uint32Array {
+    const offsets = new Uint32Array(ids.length + 1).fill(text.length);
+    let unit = 0;
+    let charEnd = 0;
+    let tokenBegin = 0;
+    for (const [index, id] of ids.entries()) {
+      // Bytes of the text, counted by its characters up to the one that the token begins in.
+      for (;;) {
+        const codePoint = text.codePointAt(unit) ?? 0;
+        const next = charEnd + utf8Bytes(codePoint);
+        if (next > tokenBegin) break;
+        charEnd = next;
+        unit += codePoint > 0xffff ? 2 : 1;
+      }
+      offsets[index] = unit;
+      tokenBegin += this.bytesOf(id).length;
+    }
+    return offsets;
+  }
+
   private bytesOf(id: number): Uint8Array {
     if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return this.tables.vocabulary.bytesOf(id);
     throw new LlamaGuardError('ERR_LLAMA_GUARD_INVALID_ARGUMENT', `A token id must be an integer in 0..${this.vocabSize - 1}, found ${String(id)}`);
@@ -162,4 +187,11 @@ export class Tokenizer {
     const merger = length <= shortPieceBytes ? this.shortMerger : this.longMerger;
     return merger.merge(textBytes, begin, end, ids, count);
   }
+}
+
+/** UTF-8 bytes of a code point; a lone surrogate is written as U+FFFD. */
+function utf8Bytes(codePoint: number): number {
+  if (codePoint < 0x80) return 1;
+  if (codePoint < 0x800) return 2;
+  return codePoint < 0x10000 ? 3 : 4;
 }

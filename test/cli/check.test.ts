@@ -119,6 +119,13 @@ describe('llama-guard check', function () {
     expect(Math.max(...Object.values(categoryScores ?? {}))).to.equal(score);
   });
 
+  it('judges a text beyond the context in windows with --overflow window', async () => {
+    const long = 'word '.repeat(3000);
+    expect((await json([long, '--overflow', 'window', ...alwaysSafe])).windows?.count).to.be.greaterThan(1);
+    const { stdout } = await runCli(['check', 'word '.repeat(300), '--overflow', 'window', '--window-tokens', '200', ...alwaysSafe]);
+    expect(stdout).to.match(/^windows +\d+; the verdict is that of number \d+$/m);
+  });
+
   const mistakes: readonly (readonly [string, readonly string[], RegExp, string?])[] = [
     ['an empty text', ['check', '  '], /ERR_LLAMA_GUARD_EMPTY_CONVERSATION/],
     ['empty input', ['check'], /ERR_LLAMA_GUARD_EMPTY_CONVERSATION/, ''],
@@ -128,6 +135,7 @@ describe('llama-guard check', function () {
     ['a threshold out of range', ['check', 'x', '--threshold', '1.5'], /ERR_LLAMA_GUARD_INVALID_ARGUMENT.*threshold/],
     ['a threshold of review above the other', ['check', 'x', '--review', '0.6'], /INVALID_ARGUMENT.*review.*0\.5/],
     ['an unknown mode', ['check', 'x', '--mode', 'each'], /ERR_LLAMA_GUARD_INVALID_ARGUMENT.*mode must be one of list, per-category/],
+    ['windows that are too small', ['check', 'x', '--overflow', 'window', '--window-tokens', '9'], /windowTokens must be an integer from 128/],
     ['a model that is not there', ['check', 'x', '--model', '/nowhere'], /ERR_LLAMA_GUARD_MODEL_NOT_FOUND.*\/nowhere/],
     ['an unknown instruction set', ['check', 'x', '--isa', 'sse9'], /ERR_LLAMA_GUARD_UNKNOWN_ISA/],
     ['a text beyond the context', ['check', 'word '.repeat(5000)], /ERR_LLAMA_GUARD_CONTEXT_OVERFLOW.*2048/],

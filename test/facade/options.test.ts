@@ -120,6 +120,19 @@ describe('options', () => {
     });
   }
 
+  it('of windows have defaults, and windowTokens needs overflow window', () => {
+    const given = (options: unknown): unknown => {
+      const { overflow, windowTokens } = moderateSettings(options);
+      return [overflow, windowTokens];
+    };
+    expect(given({})).to.deep.equal(['error', Infinity]);
+    expect(given({ overflow: 'window' })).to.deep.equal(['window', Infinity]);
+    expect(given({ overflow: 'window', windowTokens: 128 })).to.deep.equal(['window', 128]);
+    for (const options of [{ overflow: 'cut' }, { windowTokens: 512 }, ...[127, 2 ** 20 + 1, '512', 128.5].map((windowTokens) => ({ overflow: 'window', windowTokens }))]) {
+      expect(refusal(() => moderateSettings(options)).code).to.equal('ERR_LLAMA_GUARD_INVALID_ARGUMENT');
+    }
+  });
+
   it('refuse labels and logits that are no boolean', () => {
     expect(refusal(() => moderateSettings({ labels: 'yes' })).message).to.contain('labels');
     expect(refusal(() => moderateSettings({ logits: 1 })).message).to.contain('logits');

@@ -24,11 +24,13 @@ function seamSpanningTokenizer(): Tokenizer {
   return Tokenizer.fromTiktoken(tokens.map((token, rank) => `${token.toString('base64')} ${rank}\n`).join(''));
 }
 
-/** The same prompt with its two texts at the seam as one. */
+/** The same prompt with its texts at the seams, of policy, earlier turns and last turn, as one. */
 function joined({ prefix, rest }: RenderedPrompt): readonly PromptPart[] {
-  const [head, tail] = [prefix.at(-1), rest[0]];
-  if (head === undefined || tail === undefined || !('text' in head && 'text' in tail)) throw new Error('no text at the seam');
-  return [...prefix.slice(0, -1), { text: head.text + tail.text }, ...rest.slice(1)];
+  const seams = [...prefix.slice(-1), ...rest.slice(0, 2)].map((part) => {
+    if ('text' in part) return part.text;
+    throw new Error('no text at a seam');
+  });
+  return [...prefix.slice(0, -1), { text: seams.join('') }, ...rest.slice(2)];
 }
 
 describe('encodeParts', () => {
@@ -50,7 +52,7 @@ describe('encodeParts', () => {
     ['an independent tokenizer', tokenizer],
     ['a vocabulary made to span it', seamSpanningTokenizer()],
   ] as const) {
-    it(`splits at a seam where no token can span: the whole text has the same tokens with ${name}`, () => {
+    it(`splits at seams where no token can span: the whole text has the same tokens with ${name}`, () => {
       fc.assert(
         fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.boolean(), (text, agent) => {
           const user = { role: 'user' as const, texts: [text] };

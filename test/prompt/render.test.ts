@@ -111,7 +111,7 @@ describe('renderPrompt', () => {
     expect(controls).to.deep.equal([
       '<|begin_of_text|>', '<|start_header_id|>', '<|end_header_id|>', '<|eot_id|>', '<|start_header_id|>', '<|end_header_id|>',
     ]);
-    expect(rest[0]).to.have.property('text').that.includes(`User: ${sneaky}\n\n`);
+    expect(rest[1]).to.have.property('text').that.includes(`User: ${sneaky}\n\n`);
   });
 
   it('has a prefix that depends on the policy and the judged role alone', () => {
