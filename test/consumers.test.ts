@@ -43,7 +43,7 @@ const lib = ['es2022', 'esnext.disposable'];
 const names = "LlamaGuard, LlamaGuardError, type MessageInput, type ModerationResult } from 'llama-guard-int4';";
 
 describe('a project that uses the package', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let folder: string;
 
   before(() => {
