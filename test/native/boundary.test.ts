@@ -23,7 +23,7 @@ function throwingArray<T>(): T[] {
 }
 
 describe('the boundary of the addon', function () {
-  this.timeout(60_000);
+  this.timeout(600_000);
   const engine = { threads: 2, isa: '' };
   let spec: ModelSpec;
   let model: NativeModel;
