@@ -63,7 +63,7 @@ const maxCheckEvery = 4096;
 const defaultHoldBack = 40;
 const maxHoldBack = 65_536;
 
-/** The settings of a stream. `messages` are checked with the first text. */
+/** The settings of a stream. What `messages` hold is checked where the first prompt is prepared. */
 export function streamSettings(options: unknown): StreamSettings {
   const given = record('stream()', options, [...ownNames, ...callOptionNames]);
   const mode = choice('mode', given['mode'], modes, 'buffer');
