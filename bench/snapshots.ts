@@ -52,7 +52,7 @@ const model = await loadAddon().loadModel(container.spec, { threads: 0, isa: '' 
 const folder = mkdtempSync(path.join(tmpdir(), 'llama-guard-bench-'));
 const keyMs: number[] = [];
 let key: string | undefined;
-for (let i = 0; i < rounds; i++) key = await timed(keyMs, () => modelKey(container));
+for (let i = 0; i < rounds; i++) key = await timed(keyMs, () => modelKey(container, Promise.resolve()));
 if (key === undefined) throw new Error('the model changed while it was read');
 console.log(`${model.isa}, ${model.threads} threads; model key ${median(keyMs)} ms`);
 const onWarning = (message: string): void => console.error(message);

@@ -13,23 +13,25 @@ import type { EngineSettings } from './options.js';
 export async function openJudge(addon: NativeAddon, folder: string, settings: EngineSettings): Promise<Judge> {
   checkIsa(addon, settings.engine.isa);
   const container = await openContainer(folder);
-  const model = await addon.loadModel(container.spec, settings.engine).catch((error: unknown) => {
+  const model = addon.loadModel(container.spec, settings.engine).catch((error: unknown) => {
     throw fromNative(error);
   });
-  return new Judge(addon, container, model, settings, await snapshotStore(container, model, settings));
+  const keeps = settings.snapshots !== undefined && settings.cache.entries > 0;
+  const key = keeps ? modelKey(container, model).catch(() => undefined) : undefined;
+  const store = snapshotStore(container, await model, settings, await key);
+  return new Judge(addon, container, await model, settings, store);
 }
 
-/** Undefined where no policy is kept, and where the weight file was replaced or became unreadable since it was mapped. */
-async function snapshotStore(
+/** Undefined where no policy is kept, and where the weight file was replaced or became unreadable since it was opened. */
+function snapshotStore(
   container: Container,
   model: NativeModel,
-  { cache, snapshots }: EngineSettings,
-): Promise<SnapshotStore | undefined> {
-  if (!snapshots || cache.entries === 0) return undefined;
-  const key = await modelKey(container).catch(() => undefined);
-  if (key === undefined) return undefined;
+  { snapshots }: EngineSettings,
+  modelKey: string | undefined,
+): SnapshotStore | undefined {
+  if (!snapshots || modelKey === undefined) return undefined;
   const onWarning = (message: string): void => process.emitWarning(message, 'LlamaGuardWarning');
-  return new SnapshotStore({ ...snapshots, modelFolder: container.folder, modelKey: key, model, onWarning });
+  return new SnapshotStore({ ...snapshots, modelFolder: container.folder, modelKey, model, onWarning });
 }
 
 /** The addon checks again; here the message can list what there is. */

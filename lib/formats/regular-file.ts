@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A regular file that is read by position, with what tells whether another file has taken its place since.
 
+import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { LlamaGuardError, fromFileSystem } from '../errors/index.js';
 
@@ -39,8 +40,7 @@ export class RegularFile {
 
   private static async opened(path: string, handle: FileHandle): Promise<RegularFile> {
     try {
-      const { size, mtimeNs, ino } = await handle.stat({ bigint: true });
-      return new RegularFile(path, { bytes: Number(size), modifiedNs: mtimeNs, inode: ino }, handle);
+      return new RegularFile(path, stampOf(await handle.stat({ bigint: true })), handle);
     } catch (error) {
       await handle.close();
       throw error;
@@ -72,6 +72,23 @@ export class RegularFile {
   async close(): Promise<void> {
     await this.handle.close();
   }
+}
+
+/**
+ * The stamp of the file that a path means now.
+ * @throws {ERR_LLAMA_GUARD_MODEL_NOT_FOUND} there is none
+ * @throws {ERR_LLAMA_GUARD_UNREADABLE} it may not be looked at
+ */
+export async function fileStamp(path: string): Promise<FileStamp> {
+  try {
+    return stampOf(await stat(path, { bigint: true }));
+  } catch (error) {
+    throw fromFileSystem(error, path, 'reading');
+  }
+}
+
+function stampOf({ size, mtimeNs, ino }: BigIntStats): FileStamp {
+  return { bytes: Number(size), modifiedNs: mtimeNs, inode: ino };
 }
 
 /** Whether two stamps are those of one file, not written to in between. */

@@ -31,7 +31,7 @@ describe('snapshots on the engine', function () {
   const scratch = new Scratch();
   let key: string;
   before(async () => {
-    key = (await modelKey(await openContainer(demoFolder))) ?? expect.fail('the demo model changed');
+    key = (await modelKey(await openContainer(demoFolder), Promise.resolve())) ?? expect.fail('the demo model changed');
   });
   after(() => scratch.remove());
 

@@ -4,6 +4,7 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
@@ -12,6 +13,7 @@ import { modelKey } from '../../lib/loading/model-key.js';
 import { demoFolder } from '../support/fake-guard.js';
 
 describe('model key', () => {
+  const keyOf = (container: Container): Promise<string | undefined> => modelKey(container, Promise.resolve());
   const time = new Date('2026-01-02T03:04:05Z');
   let root: string;
   let folder: string;
@@ -25,7 +27,7 @@ describe('model key', () => {
       copyFileSync(path.join(demoFolder, name), path.join(folder, name));
     }
     utimesSync(weights(), time, time);
-    key = await modelKey(await openContainer(folder));
+    key = await keyOf(await openContainer(folder));
     expect(key).to.match(/^[0-9a-f]{64}$/);
   });
 
@@ -46,42 +48,52 @@ describe('model key', () => {
   it('does not depend on where the folder lies', async () => {
     const moved = path.join(root, 'moved');
     renameSync(folder, moved);
-    expect(await modelKey(await openContainer(moved))).to.equal(key);
+    expect(await keyOf(await openContainer(moved))).to.equal(key);
     cpSync(moved, folder, { recursive: true, preserveTimestamps: true });
-    expect(await modelKey(await openContainer(folder))).to.equal(key);
+    expect(await keyOf(await openContainer(folder))).to.equal(key);
   });
 
   for (const name of ['norm', 'rope.freqs', 'layers.3.ffn_norm', 'tok_embeddings.scales', 'layers.11.feed_forward.w2.sums']) {
     it(`changes with a bit of ${name}`, async () => {
       damage(await openContainer(folder), name);
-      expect(await modelKey(await openContainer(folder))).to.be.a('string').that.does.not.equal(key);
+      expect(await keyOf(await openContainer(folder))).to.be.a('string').that.does.not.equal(key);
     });
   }
 
   it('changes with the time of the weight file', async () => {
     utimesSync(weights(), time, new Date(time.getTime() + 1));
-    expect(await modelKey(await openContainer(folder))).to.be.a('string').that.does.not.equal(key);
+    expect(await keyOf(await openContainer(folder))).to.be.a('string').that.does.not.equal(key);
   });
 
   it('changes with what config.json tells the engine, and not with the rest', async () => {
     const file = path.join(folder, 'config.json');
     const config = JSON.parse(readFileSync(file, 'utf8')) as { model: { rmsNormEps: number }; demo: boolean };
     writeFileSync(file, JSON.stringify({ ...config, generator: 'another' }));
-    expect(await modelKey(await openContainer(folder))).to.equal(key);
+    expect(await keyOf(await openContainer(folder))).to.equal(key);
     config.model.rmsNormEps *= 2;
     writeFileSync(file, JSON.stringify(config));
-    expect(await modelKey(await openContainer(folder))).to.be.a('string').that.does.not.equal(key);
+    expect(await keyOf(await openContainer(folder))).to.be.a('string').that.does.not.equal(key);
   });
 
   it('is not told where the weight file was replaced or written to since it was opened', async () => {
     const container = await openContainer(folder);
-    expect(await modelKey(container)).to.equal(key);
+    expect(await keyOf(container)).to.equal(key);
     cpSync(weights(), `${weights()}.new`, { preserveTimestamps: true });
     renameSync(`${weights()}.new`, weights());
-    expect(await modelKey(container)).to.equal(undefined);
+    expect(await keyOf(container)).to.equal(undefined);
     const again = await openContainer(folder);
-    expect(await modelKey(again)).to.equal(key);
+    expect(await keyOf(again)).to.equal(key);
     utimesSync(weights(), time, new Date());
-    expect(await modelKey(again)).to.equal(undefined);
+    expect(await keyOf(again)).to.equal(undefined);
+  });
+
+  it('is not told where the weight file was replaced while the addon mapped it', async () => {
+    let mapped: (() => void) | undefined;
+    const told = modelKey(await openContainer(folder), new Promise<void>((resolve) => (mapped = resolve)));
+    await setTimeout(50);
+    cpSync(weights(), `${weights()}.new`, { preserveTimestamps: true });
+    renameSync(`${weights()}.new`, weights());
+    mapped!();
+    expect(await told).to.equal(undefined);
   });
 });
