@@ -31,6 +31,7 @@ function otherBuild(kind) {
     // Node itself keeps memory until it ends.
     ASAN_OPTIONS: 'detect_leaks=0',
     UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
+    LLAMA_GUARD_TEST_RUNS: '0.25',
   };
 }
 
