@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The identity of a loaded model: what keys and values that are kept on disk depend on beside their tokens.
 
-import { createHash, webcrypto } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 
 import { fileStamp, RegularFile, sameFile } from '../formats/regular-file.js';
 import type { ModelSpec } from '../native/addon.js';
@@ -10,17 +11,16 @@ import type { Container } from './container.js';
 /** Version of docs/numerics.md: raised with every change there that changes a bit of a key, a value or a logit. */
 export const numericsVersion = 1;
 
-/** A piece is read and hashed by a thread of Node's pool, so that its length holds up nothing. */
+/** At 1 GB/s, slow for CRC-32 on any CPU, a piece holds the event loop for a millisecond. */
 const pieceBytes = 1 << 20;
-/** As many as Node's pool has threads by default. */
-const piecesAtOnce = 4;
 
 /**
  * SHA-256, in hexadecimal, over the version of the numerics, what the engine was told about the model (dimensions,
- * epsilon, groups, the table of its tensors), the size and time of the weight file, and the SHA-256 of each piece of
- * every tensor but the packed nibbles: scales, row sums, norms and RoPE frequencies (18 MB of 449 at full size). Hashing
+ * epsilon, groups, the table of its tensors), the size and time of the weight file, and the CRC-32 of each piece of
+ * every tensor but the packed nibbles: scales, row sums, norms and RoPE frequencies (18 MB of 449 at full size). Reading
  * all of it would take longer than computing the official policy; the nibbles are covered by their scales and the stored
- * sum of each group.
+ * sum of each group. CRC-32 takes a third of the time of SHA-256, and finds what happens to a file by accident; whoever
+ * may write to the model folder needs no collision.
  *
  * @param mapped settles when the addon has mapped the weights: a file that took their place before that is noticed here
  * @returns the key, or undefined where the weight file is no longer the one that `openContainer` saw
@@ -32,7 +32,10 @@ export async function modelKey({ spec, weightsStamp }: Container, mapped: Promis
   try {
     const hash = createHash('sha256').update(description(spec));
     hash.update(`${weightsStamp.bytes} ${weightsStamp.modifiedNs}\n`);
-    for (const digest of await pieceDigests(file, piecesOf(spec))) hash.update(digest);
+    const buffer = new Uint8Array(pieceBytes);
+    for (const [begin, end] of piecesOf(spec)) {
+      hash.update(`${crc32((await file.readRange(begin, end, buffer)).subarray(0, end - begin))}\n`);
+    }
     await mapped;
     if (!sameFile(await fileStamp(spec.path), weightsStamp) || !sameFile(file.stamp, weightsStamp)) return undefined;
     return hash.digest('hex');
@@ -52,21 +55,6 @@ function piecesOf({ tensors }: ModelSpec): [begin: number, end: number][] {
     for (; at < end; at += pieceBytes) pieces.push([at, Math.min(end, at + pieceBytes)]);
   }
   return pieces;
-}
-
-/** SHA-256 of each piece of a file, in order. */
-async function pieceDigests(file: RegularFile, pieces: readonly [number, number][]): Promise<Uint8Array[]> {
-  const digests: Uint8Array[] = [];
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < pieces.length) {
-      const index = next++;
-      const bytes = await file.readRange(...pieces[index]!);
-      digests[index] = new Uint8Array(await webcrypto.subtle.digest('SHA-256', bytes));
-    }
-  };
-  await Promise.all(Array.from({ length: piecesAtOnce }, lane));
-  return digests;
 }
 
 /** All of a spec but its path, so that a folder may be moved. */
