@@ -10,7 +10,7 @@ import { fail, filesUnder, isMain, root } from './common.mjs';
 // From the top down; folders of one line may use each other as long as they form no cycle.
 const nativeLayers = [
   ['binding', 'lab'],
-  ['engine'],
+  ['engine', 'selftest'],
   ['kv_cache', 'model', 'ops'],
   ['kernels', 'packing', 'quant', 'runtime'],
   ['base'],

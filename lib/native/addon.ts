@@ -112,11 +112,38 @@ export interface IsaInfo {
   readonly supported: boolean;
 }
 
+/** CPUs, and the threads that compute where no number is given. */
+export interface Topology {
+  /** CPUs that this process may use, by its affinity mask. */
+  readonly usableCpus: readonly number[];
+  /** Those of them that are not much slower than the fastest. */
+  readonly bigCpus: readonly number[];
+  /** CPUs that the quotas of this process's control groups allow, rounded up; 0 = no quota. */
+  readonly cpuQuota: number;
+  readonly defaultThreads: number;
+  /** CPUs that the default threads keep to; empty = any that this process may use. */
+  readonly pinnedCpus: readonly number[];
+}
+
+/** How one kernel of this binary fared against the scalar one of its family; `unsupported`: not run, this CPU lacks it. */
+export interface SelfTestLine {
+  readonly family: string;
+  readonly kernel: string;
+  readonly isa: string;
+  readonly health: 'equal' | 'differs' | 'unsupported';
+}
+
 export interface NativeAddon {
   /** Instruction sets that this binary holds kernels for, narrowest first. */
   isas(): readonly IsaInfo[];
-  /** Default number of threads: big CPUs that this process may use, by affinity and cgroup quota. */
-  defaultThreads(): number;
+  topology(): Topology;
+  /** Every kernel of this binary that this CPU can run against the scalar one, on made-up operands, bit for bit. */
+  selfTest(): Promise<readonly SelfTestLine[]>;
+  /**
+   * Bytes per second at which `threads` (1..256) together read `bytes` (1..2^32) of memory, at best; for a second or so.
+   * Errors: OUT_OF_MEMORY.
+   */
+  readBandwidth(threads: number, bytes: number): Promise<number>;
   loadModel(spec: ModelSpec, options: EngineOptions): Promise<NativeModel>;
   /** Softmax by the project's own polynomial: the same bits on every CPU. */
   softmax(logits: Float32Array): Float32Array;

@@ -23,6 +23,7 @@ export interface AddonSearch {
 
 const fileName = 'llama_guard.node';
 let cached: NativeAddon | undefined;
+let cachedFrom: string | undefined;
 
 /**
  * The native addon, loaded once per thread.
@@ -30,8 +31,19 @@ let cached: NativeAddon | undefined;
  * @throws {ERR_LLAMA_GUARD_NO_BINARY} with each path tried and why it failed.
  */
 export function loadAddon(): NativeAddon {
-  cached ??= loadFirst(addonPaths(thisMachine()), requireAddon) as NativeAddon;
+  cached ??= loadFirst(addonPaths(thisMachine()), requireFrom) as NativeAddon;
   return cached;
+}
+
+/** Path of the addon that loadAddon() gave; undefined before. */
+export function loadedFrom(): string | undefined {
+  return cachedFrom;
+}
+
+function requireFrom(file: string): unknown {
+  const addon = requireAddon(file);
+  cachedFrom = file;
+  return addon;
 }
 
 /** Absolute paths at which the addon may lie, in the order in which they are tried. */

@@ -5,35 +5,17 @@
 #include "base/isa.h"
 #include "binding/addon_data.h"
 #include "binding/arguments.h"
+#include "binding/machine.h"
 #include "binding/model.h"
 #include "binding/packing.h"
 #include "binding/sequence.h"
 #include "ops/kernel_set.h"
 #include "runtime/float_env.h"
-#include "runtime/topology.h"
 
 namespace lg {
 namespace {
 
 constexpr size_t kMostSoftmax = 1 << 20;
-
-Napi::Value Isas(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const Isa* isas;
-  const size_t count = CompiledIsas(&isas);
-  Napi::Array list = Napi::Array::New(env, count);
-  for (uint32_t i = 0; i < count; ++i) {
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("name", IsaName(isas[i]));
-    entry.Set("supported", Napi::Boolean::New(env, IsaSupported(isas[i], HostCpu())));
-    list.Set(i, entry);
-  }
-  return list;
-}
-
-Napi::Value DefaultThreadsBinding(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(DefaultThreads()));
-}
 
 Napi::Value SoftmaxBinding(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -51,8 +33,10 @@ Napi::Value SoftmaxBinding(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* data = new AddonData{DefineModelClass(env), DefineSequenceClass(env)};
   env.SetInstanceData(data);  // deleted with the environment
-  exports.Set("isas", Napi::Function::New<Isas>(env, "isas"));
-  exports.Set("defaultThreads", Napi::Function::New<DefaultThreadsBinding>(env, "defaultThreads"));
+  exports.Set("isas", Napi::Function::New<IsasBinding>(env, "isas"));
+  exports.Set("topology", Napi::Function::New<TopologyBinding>(env, "topology"));
+  exports.Set("selfTest", Napi::Function::New<SelfTestBinding>(env, "selfTest"));
+  exports.Set("readBandwidth", Napi::Function::New<ReadBandwidthBinding>(env, "readBandwidth"));
   exports.Set("softmax", Napi::Function::New<SoftmaxBinding>(env, "softmax"));
   exports.Set("loadModel", Napi::Function::New<LoadModel>(env, "loadModel"));
   exports.Set("quantizeRows", Napi::Function::New<QuantizeRowsBinding>(env, "quantizeRows"));

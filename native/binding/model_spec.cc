@@ -2,7 +2,6 @@
 #include "binding/model_spec.h"
 
 #include "binding/arguments.h"
-#include "runtime/topology.h"
 
 namespace lg {
 namespace {
@@ -74,8 +73,8 @@ Status ReadEngineOptions(const Napi::Value& value, EngineOptions* options) {
   std::string isa;
   LG_RETURN_IF_ERROR(ReadObject(value, "engine options", &object));
   LG_RETURN_IF_ERROR(ReadString(Property(object, "isa"), "isa", &isa));
-  LG_RETURN_IF_ERROR(ReadSize(Property(object, "threads"), "threads", kMostThreads, &options->threads));
-  if (options->threads == 0) options->threads = DefaultThreads();
+  LG_RETURN_IF_ERROR(ReadSize(Property(object, "threads"), "threads", kMostThreads, &options->threads.threads));
+  if (options->threads.threads == 0) options->threads = PlanThreads("", UsableCpus());
   return ResolveIsa(isa, HostCpu(), &options->isa);
 }
 

@@ -10,6 +10,7 @@
 #include "base/isa.h"
 #include "model/config.h"
 #include "model/weights.h"
+#include "runtime/topology.h"
 
 namespace lg {
 
@@ -21,7 +22,7 @@ struct ModelSpec {
 
 struct EngineOptions {
   Isa isa;
-  size_t threads;
+  ThreadPlan threads;
 };
 
 Status ReadModelSpec(const Napi::Value& value, ModelSpec* spec);

@@ -9,12 +9,14 @@
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/rope_table.h"
+#include "runtime/affinity.h"
 #include "runtime/float_env.h"
 
 namespace lg {
 
 Status Decoder::Forward(const std::vector<BatchItem>& batch, const std::atomic<bool>& cancelled, float* logits) {
   const ScopedFloatEnv float_env;
+  const ScopedAffinity affinity(pool_.cpus());
   LG_RETURN_IF_ERROR(Check(batch));
   const Status status = Compute(batch, cancelled, logits);
   for (const BatchItem& item : batch) {

@@ -21,7 +21,7 @@ namespace lg {
 // is given must not be used by anyone else meanwhile.
 class Decoder {
  public:
-  Decoder(const ModelConfig& config, Weights weights, Isa isa, size_t threads)
+  Decoder(const ModelConfig& config, Weights weights, Isa isa, const ThreadPlan& threads)
       : config_(config), weights_(std::move(weights)), kernels_(isa), pool_(threads) {}
 
   const ModelConfig& config() const { return config_; }

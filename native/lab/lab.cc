@@ -11,6 +11,8 @@
 #include "lab/limits.h"
 #include "lab/machine.h"
 #include "lab/pieces.h"
+#include "lab/self_test.h"
+#include "lab/threading.h"
 #include "lab/throw.h"
 
 namespace lg::lab {
@@ -147,6 +149,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   AddMachineCode(env, exports);
   AddMachine(env, exports);
   AddPieces(env, exports);
+  AddSelfTest(env, exports);
+  AddThreading(env, exports);
   return exports;
 }
 

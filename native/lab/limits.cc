@@ -4,27 +4,20 @@
 #include "lab/limits.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <vector>
 
-#include "base/aligned_buffer.h"
 #include "base/isa.h"
 #include "lab/loops.h"
 #include "lab/machine.h"
 #include "lab/reader.h"
 #include "lab/threads.h"
 #include "lab/throw.h"
+#include "runtime/read_bandwidth.h"
 
 namespace lg::lab {
 namespace {
 
 constexpr size_t kPeakIterations = 1 << 18;  // 1 to 10 ms
-constexpr size_t kLeastPassBytes = 1 << 26;  // of one thread: 1 ms and more
-constexpr size_t kWordStep = 64;             // of ReadWords
-// None is best in near caches. In memory a CPU differs from the next: none, every line, 2 or 4 KiB ahead, or eight lines of
-// each page, since a CPU's own prefetchers stop at its end.
-constexpr Prefetching kPrefetchings[] = {{0, 0}, {256, 64}, {512, 64}, {256, 512}};
 
 // Runs work(t) on so many threads and returns the seconds until the last ends.
 template <typename Work>
@@ -39,32 +32,6 @@ double BestRate(size_t passes, double units, Pass pass) {
   double best = 0.0;
   for (size_t i = 0; i < passes; ++i) {
     best = std::max(best, units / pass());
-  }
-  return best;
-}
-
-// Bytes per second. Each thread reads its own part, which it wrote first, so that the pages lie near it. 0 when memory
-// is short.
-double ReadBandwidth(size_t bytes, size_t threads, size_t passes) {
-  const size_t words = (bytes / sizeof(uint64_t) / threads / kWordStep + 1) * kWordStep;
-  const size_t part_bytes = words * sizeof(uint64_t), repeats = (kLeastPassBytes + part_bytes - 1) / part_bytes;
-  std::vector<AlignedBuffer<uint64_t>> parts(threads);
-  for (auto& part : parts) {
-    if (!part.Allocate(words)) return 0.0;
-  }
-  SecondsOn(threads, [&](size_t t) {
-    for (size_t i = 0; i < words; ++i) parts[t][i] = i;
-  });
-  std::atomic<uint64_t> total{0};  // keeps the sums from being left out
-  double best = 0.0;
-  for (const Prefetching& prefetching : kPrefetchings) {
-    const auto read = [&](size_t t) {
-      uint64_t sum = 0;
-      for (size_t i = 0; i < repeats; ++i) sum += ReadWords(parts[t].data(), words, prefetching);
-      total += sum;
-    };
-    const double bytes_read = static_cast<double>(part_bytes * repeats * threads);
-    best = std::max(best, BestRate(passes, bytes_read, [&] { return SecondsOn(threads, read); }));
   }
   return best;
 }

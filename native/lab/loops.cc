@@ -5,7 +5,6 @@
 #include "lab/loops.h"
 
 #include "base/arch.h"
-#include "base/cpu_features.h"
 #include "kernels/math/amx.h"
 
 #if defined(LG_ARCH_X86)
@@ -24,14 +23,6 @@ constexpr int kChains = 16;
 constexpr int kChains = 12;
 #endif
 constexpr int kMaddChains = 8;  // vpmaddubsw needs room for products; only its additions form a chain
-
-// While Lines cache lines are loaded at words[i], asks for as many ahead of them, where the pattern has them. An address behind the end does no harm.
-template <int Lines>
-LG_ALWAYS_INLINE void Prefetch(const uint64_t* words, size_t i, const Prefetching& p) {
-  if (p.every == 0 || ((i + p.ahead) & (p.every - 1)) >= 64) return;
-  LG_UNROLL
-  for (int line = 0; line < Lines; ++line) __builtin_prefetch(words + i + p.ahead + 8 * line);
-}
 
 constexpr double Operations(int products, int chains = kChains) { return 2.0 * products * chains; }
 
@@ -141,38 +132,6 @@ constexpr PeakLoop kPeakLoops[] = {
 #endif
 };
 
-__attribute__((target("avx2"))) uint64_t ReadAvx2(const uint64_t* words, size_t count, const Prefetching& p) {
-  __m256i sums[8] = {};
-  for (size_t i = 0; i < count; i += 32) {
-    Prefetch<4>(words, i, p);
-    LG_UNROLL
-    for (int j = 0; j < 8; ++j) {
-      sums[j] = _mm256_add_epi64(sums[j], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words + i + 4 * j)));
-    }
-  }
-  uint64_t lanes[4], sum = 0;
-  for (const __m256i& part : sums) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), part);
-    for (const uint64_t lane : lanes) sum += lane;
-  }
-  return sum;
-}
-
-__attribute__((target("avx512f"))) uint64_t ReadAvx512(const uint64_t* words, size_t count, const Prefetching& p) {
-  __m512i sums[8] = {};
-  for (size_t i = 0; i < count; i += 64) {
-    Prefetch<8>(words, i, p);
-    LG_UNROLL
-    for (int j = 0; j < 8; ++j) sums[j] = _mm512_add_epi64(sums[j], _mm512_loadu_si512(words + i + 8 * j));
-  }
-  uint64_t lanes[8], sum = 0;
-  for (const __m512i& part : sums) {
-    _mm512_storeu_si512(lanes, part);
-    for (const uint64_t lane : lanes) sum += lane;
-  }
-  return sum;
-}
-
 #elif defined(LG_ARCH_ARM64)
 
 // smlal: eight products of bytes added in int16, as in Int8Avx2.
@@ -243,18 +202,6 @@ constexpr PeakLoop kPeakLoops[] = {
 
 #endif
 
-// What the compiler makes of it with the architecture's oldest instruction set.
-uint64_t ReadPlain(const uint64_t* words, size_t count, const Prefetching& p) {
-  uint64_t sums[16] = {};
-  for (size_t i = 0; i < count; i += 16) {
-    Prefetch<2>(words, i, p);
-    for (size_t j = 0; j < 16; ++j) sums[j] += words[i + j];
-  }
-  uint64_t sum = 0;
-  for (const uint64_t part : sums) sum += part;
-  return sum;
-}
-
 }  // namespace
 
 size_t PeakLoops(const PeakLoop** loops) {
@@ -265,14 +212,6 @@ size_t PeakLoops(const PeakLoop** loops) {
   *loops = nullptr;
   return 0;
 #endif
-}
-
-uint64_t ReadWords(const uint64_t* words, size_t count, const Prefetching& p) {
-#if defined(LG_ARCH_X86)
-  if (HostCpu().avx512) return ReadAvx512(words, count, p);
-  if (HostCpu().avx2) return ReadAvx2(words, count, p);
-#endif
-  return ReadPlain(words, count, p);
 }
 
 }  // namespace lg::lab

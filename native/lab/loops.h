@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small loops that reach a limit of this CPU: arithmetic from registers, reads of memory. Kernels are held against them.
+// Small loops that reach a limit of this CPU's arithmetic, from registers. Kernels are held against them.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 namespace lg::lab {
 
@@ -17,15 +16,5 @@ struct PeakLoop {
 
 // The loops that this file has for this architecture, whether or not this CPU can run them.
 size_t PeakLoops(const PeakLoop** loops);
-
-// What a read asks for, `ahead` words before it loads them: the first eight lines of each stretch of `every` words (a power
-// of two, at least 64), or nothing where `every` is 0: that leaves it to the CPU.
-struct Prefetching {
-  size_t ahead, every;
-};
-
-// Reads `count` words, a multiple of 64, with the widest loads of this CPU; `words` lie at the start of a page. The sum keeps
-// the reads from being left out.
-uint64_t ReadWords(const uint64_t* words, size_t count, const Prefetching& prefetching);
 
 }  // namespace lg::lab

@@ -111,12 +111,17 @@ Napi::Value Topology(const Napi::CallbackInfo& info) {
   const Napi::Array given = info[1].As<Napi::Array>();
   std::vector<int> cpus;
   for (uint32_t i = 0; i < given.Length(); ++i) cpus.push_back(given.Get(i).ToNumber().Int32Value());
-  Napi::Array big = Napi::Array::New(env);
-  for (int cpu : BigCpus(root, cpus)) big.Set(big.Length(), cpu);
+  const auto list = [&](const std::vector<int>& numbers) {
+    Napi::Array array = Napi::Array::New(env);
+    for (int cpu : numbers) array.Set(array.Length(), cpu);
+    return array;
+  };
+  const ThreadPlan plan = PlanThreads(root, cpus);
   Napi::Object out = Napi::Object::New(env);
-  out.Set("bigCpus", big);
+  out.Set("bigCpus", list(BigCpus(root, cpus)));
   out.Set("quota", static_cast<double>(CgroupCpus(root)));
-  out.Set("threads", static_cast<double>(ThreadsFor(root, cpus)));
+  out.Set("threads", static_cast<double>(plan.threads));
+  out.Set("pinnedCpus", list(plan.cpus));
   return out;
 }
 

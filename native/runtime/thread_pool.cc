@@ -3,7 +3,9 @@
 #include "runtime/thread_pool.h"
 
 #include <chrono>
+#include <utility>
 
+#include "runtime/affinity.h"
 #include "runtime/float_env.h"
 
 namespace lg {
@@ -35,8 +37,8 @@ bool WaitAwake(const Ready& ready) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(size_t threads) : shares_(new Share[threads]) {
-  for (size_t i = 1; i < threads; ++i) {
+ThreadPool::ThreadPool(ThreadPlan plan) : cpus_(std::move(plan.cpus)), shares_(new Share[plan.threads]) {
+  for (size_t i = 1; i < plan.threads; ++i) {
     auto worker = std::make_unique<Worker>(Worker{this, i, {}});
     if (pthread_create(&worker->handle, nullptr, &ThreadPool::Main, worker.get()) != 0) break;
     workers_.push_back(std::move(worker));
@@ -65,6 +67,7 @@ void* ThreadPool::Main(void* argument) {
   const Worker& worker = *static_cast<Worker*>(argument);
   ThreadPool& pool = *worker.pool;
   const ScopedFloatEnv float_env;
+  const ScopedAffinity affinity(pool.cpus());
   for (uint32_t seen = 0;;) {
     pool.WaitForRun(seen);
     if (pool.stop_.load()) return nullptr;

@@ -11,6 +11,8 @@
 #include <mutex>
 #include <vector>
 
+#include "runtime/topology.h"
+
 namespace lg {
 
 // Owns its worker threads. One Run at a time, from one thread at a time; the caller takes part in the work as thread 0.
@@ -18,13 +20,15 @@ namespace lg {
 // microseconds first.
 class ThreadPool {
  public:
-  // `threads` counts the caller. If the system refuses some threads the pool has fewer.
-  explicit ThreadPool(size_t threads);
+  // `plan.threads` counts the caller. If the system refuses some threads the pool has fewer. Workers keep to `plan.cpus`; the
+  // caller, who may have other work, sees to itself (ScopedAffinity).
+  explicit ThreadPool(ThreadPlan plan);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   size_t threads() const { return workers_.size() + 1; }
+  const std::vector<int>& cpus() const { return cpus_; }
 
   // Calls task(index, thread) for index 0 .. count - 1, thread < threads(), and returns when all are done. A thread claims
   // tasks one by one: first those of its own run of neighbours, ascending, so that what they read is one stream; then those
@@ -53,6 +57,7 @@ class ThreadPool {
   void Work(size_t thread);
   void WaitForRun(uint32_t seen);
 
+  const std::vector<int> cpus_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::mutex mutex_;
   std::condition_variable start_, done_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -13,6 +14,8 @@
 
 namespace lg {
 namespace {
+
+constexpr int kMostCpu = 4095;  // of a damaged list, no more is taken
 
 // The first `count` integers of a small file; "max" counts as -1. Whether all were there.
 bool ReadIntegers(const std::string& path, long* values, int count) {
@@ -68,20 +71,28 @@ size_t CpusOf(long quota, long period) {
 
 size_t SmallerLimit(size_t a, size_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
 
-std::vector<int> AffinityCpus() {
+// The numbers of a list such as "0-3,6"; empty where the file is missing or damaged.
+std::vector<int> ReadCpuList(const std::string& path) {
+  FILE* file = std::fopen(path.c_str(), "re");
+  if (file == nullptr) return {};
   std::vector<int> cpus;
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-    }
-    return cpus;
+  int first, last;
+  char after = ',';
+  while (after == ',' && std::fscanf(file, "%d", &first) == 1) {
+    last = first;
+    if (std::fscanf(file, "-%d", &last) != 1) last = first;
+    if (first < 0 || last < first || last > kMostCpu) break;
+    for (int cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
+    if (std::fscanf(file, "%c", &after) != 1) break;
   }
-#endif
-  const long online = sysconf(_SC_NPROCESSORS_ONLN);
-  for (int cpu = 0; cpu < online; ++cpu) cpus.push_back(cpu);
+  std::fclose(file);
   return cpus;
+}
+
+// Whether `cpus`, ascending, holds every CPU that is online; false where the system does not say.
+bool HoldsAllOnline(const std::string& root, const std::vector<int>& cpus) {
+  const std::vector<int> online = ReadCpuList(root + "/sys/devices/system/cpu/online");
+  return !online.empty() && std::includes(cpus.begin(), cpus.end(), online.begin(), online.end());
 }
 
 }  // namespace
@@ -109,10 +120,27 @@ size_t CgroupCpus(const std::string& root) {
   return limit;
 }
 
-size_t ThreadsFor(const std::string& root, const std::vector<int>& cpus) {
-  return std::max<size_t>(1, SmallerLimit(BigCpus(root, cpus).size(), CgroupCpus(root)));
+ThreadPlan PlanThreads(const std::string& root, const std::vector<int>& cpus) {
+  std::vector<int> big = BigCpus(root, cpus);
+  const size_t threads = std::max<size_t>(1, SmallerLimit(big.size(), CgroupCpus(root)));
+  if (big.size() == cpus.size() || !HoldsAllOnline(root, cpus)) big.clear();
+  return {threads, std::move(big)};
 }
 
-size_t DefaultThreads() { return ThreadsFor("", AffinityCpus()); }
+std::vector<int> UsableCpus() {
+  std::vector<int> cpus;
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+    }
+    return cpus;
+  }
+#endif
+  const long online = sysconf(_SC_NPROCESSORS_ONLN);
+  for (int cpu = 0; cpu < online; ++cpu) cpus.push_back(cpu);
+  return cpus;
+}
 
 }  // namespace lg

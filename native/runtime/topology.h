@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many threads this process should compute with.
+// How many threads this process should compute with, and on which CPUs.
 #pragma once
 
 #include <cstddef>
@@ -17,10 +17,17 @@ std::vector<int> BigCpus(const std::string& root, const std::vector<int>& cpus);
 // that hold it) or v1. 0 = no limit.
 size_t CgroupCpus(const std::string& root);
 
-// The big CPUs of `cpus`, cut to the quota; at least 1.
-size_t ThreadsFor(const std::string& root, const std::vector<int>& cpus);
+// How many threads compute, and where.
+struct ThreadPlan {
+  size_t threads;         // at least 1
+  std::vector<int> cpus;  // CPUs that the threads keep to; empty: any that the process may use
+};
 
-// ThreadsFor this machine and this process's affinity mask.
-size_t DefaultThreads();
+// As many threads as `cpus`, those that this process may use, has big ones, cut to the quota. They keep to the big ones where
+// there are others, and where the process may use every CPU that is online: whoever narrowed it has chosen already.
+ThreadPlan PlanThreads(const std::string& root, const std::vector<int>& cpus);
+
+// This process's affinity mask.
+std::vector<int> UsableCpus();
 
 }  // namespace lg

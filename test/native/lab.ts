@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
+import type { SelfTestLine } from '../../lib/native/addon.js';
+
 export type Operand = Uint8Array | Int8Array | Uint16Array | Int16Array | Int32Array | Float32Array;
 /** A kernel's arguments by name; what the lab does not ask for is ignored. */
 export type KernelArgs = Readonly<Record<string, Operand | number | boolean>>;
@@ -122,7 +124,16 @@ export interface KernelLab {
     sums: Int16Array;
   };
   /** The choice of threads on a machine whose /sys and /proc lie below `root`; a quota of 0 is none. */
-  topology(root: string, cpus: readonly number[]): { bigCpus: number[]; quota: number; threads: number };
+  topology(root: string, cpus: readonly number[]): { bigCpus: number[]; quota: number; threads: number; pinnedCpus: number[] };
+  /** The self-test of the addon on a CPU with these features; `spoiled`: each family has one kernel that is wrong. */
+  selfTest(options: { cpu: CpuFeatures; spoiled?: boolean }): { family: string; kernel: string; health: SelfTestLine['health'] }[];
+  /**
+   * Runs tasks on a pool of one thread for each cost, where a task takes `costs[thread]` ticks of a clock that is not real:
+   * how many each thread did, the tick at which the last ended, and how often each task ran.
+   */
+  shareOut(options: { tasks: number; costs: Int32Array }): { done: Int32Array; end: number; runs: Int32Array };
+  /** CPUs that each thread of a pool that keeps to `cpus` may use while it computes, and last the caller's afterwards. */
+  placeThreads(options: { threads: number; cpus: Int32Array }): Int32Array[];
   /** All values, [n rounded up to 16][k]. */
   unpackPanels(args: MatrixShape & { q4: Uint8Array }): Int8Array;
 }

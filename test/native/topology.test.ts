@@ -29,7 +29,7 @@ describe('the default number of threads', () => {
   }
 
   it('is all CPUs where nothing is known of them', () => {
-    expect(machine({}, 6)).to.deep.equal({ bigCpus: range(6), quota: 0, threads: 6 });
+    expect(machine({}, 6)).to.deep.equal({ bigCpus: range(6), quota: 0, threads: 6, pinnedCpus: [] });
   });
 
   it('is at least one', () => {
@@ -89,4 +89,38 @@ describe('the default number of threads', () => {
       expect(threads).to.equal(quota === 0 ? 8 : quota);
     });
   }
+
+  describe('and the CPUs that they keep to', () => {
+    const bigLittle = each('cpu_capacity', [290, 290, 290, 290, 1024, 1024, 1024, 1024]);
+    const online = (list: string): Record<string, string> => ({ 'sys/devices/system/cpu/online': list });
+
+    it('are the big ones where there are others', () => {
+      expect(machine({ ...bigLittle, ...online('0-7\n') }).pinnedCpus).to.deep.equal([4, 5, 6, 7]);
+    });
+
+    it('are the big ones where a quota allows fewer threads', () => {
+      const { threads, pinnedCpus } = machine({ ...bigLittle, ...online('0-7\n'), 'sys/fs/cgroup/cpu.max': '200000 100000\n' });
+      expect({ threads, pinnedCpus }).to.deep.equal({ threads: 2, pinnedCpus: [4, 5, 6, 7] });
+    });
+
+    it('are any where all CPUs are alike', () => {
+      expect(machine({ ...each('cpu_capacity', Array<number>(8).fill(1024)), ...online('0-7\n') }).pinnedCpus).to.deep.equal([]);
+    });
+
+    it('are any where the affinity mask leaves out a CPU that is online', () => {
+      machine({ ...bigLittle, ...online('0-7\n') });
+      expect(lab.topology(root, [0, 1, 2, 4, 5, 6, 7])).to.deep.include({ bigCpus: [4, 5, 6, 7], threads: 4, pinnedCpus: [] });
+    });
+
+    it('are the big ones where the mask leaves out a CPU that is off', () => {
+      machine({ ...bigLittle, ...online('0-2,4,6-7\n') });
+      expect(lab.topology(root, [0, 1, 2, 4, 5, 6, 7]).pinnedCpus).to.deep.equal([4, 5, 6, 7]);
+    });
+
+    for (const [name, files] of [['missing', {}], ['damaged', online('what')], ['out of range', online('0-99999999999')]] as const) {
+      it(`are any where the list of CPUs that are online is ${name}`, () => {
+        expect(machine({ ...bigLittle, ...files })).to.deep.include({ threads: 4, pinnedCpus: [] });
+      });
+    }
+  });
 });

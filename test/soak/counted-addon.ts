@@ -12,14 +12,7 @@ export interface SequenceCount {
 
 export function countedAddon(count: SequenceCount): NativeAddon {
   const addon = loadAddon();
-  return {
-    isas: () => addon.isas(),
-    defaultThreads: () => addon.defaultThreads(),
-    loadModel: async (spec, options) => countedModel(await addon.loadModel(spec, options), count),
-    softmax: (logits) => addon.softmax(logits),
-    quantizeRows: (...args) => addon.quantizeRows(...args),
-    packPanels: (...args) => addon.packPanels(...args),
-  };
+  return { ...addon, loadModel: async (spec, options) => countedModel(await addon.loadModel(spec, options), count) };
 }
 
 /** The methods are replaced on the object itself: the addon takes none but its own objects. */

@@ -5,7 +5,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 
 import { type ErrorCode, LlamaGuardError } from '../../lib/errors/index.js';
-import type { BatchItem, EngineOptions, ModelSpec, NativeAddon, NativeModel, NativeSequence } from '../../lib/native/addon.js';
+import type {
+  BatchItem, EngineOptions, ModelSpec, NativeAddon, NativeModel, NativeSequence, SelfTestLine, Topology,
+} from '../../lib/native/addon.js';
 
 const segmentTokens = 64;
 const kvBytesPerToken = 10;
@@ -51,8 +53,16 @@ export class FakeAddon implements NativeAddon {
     ];
   }
 
-  defaultThreads(): number {
-    return 2;
+  topology(): Topology {
+    return { usableCpus: [0, 1], bigCpus: [0, 1], cpuQuota: 0, defaultThreads: 2, pinnedCpus: [] };
+  }
+
+  selfTest(): Promise<SelfTestLine[]> {
+    return Promise.resolve([{ family: 'softmax', kernel: 'softmax_1x16_scalar', isa: 'scalar', health: 'equal' }]);
+  }
+
+  readBandwidth(): Promise<number> {
+    return Promise.resolve(1e10);
   }
 
   loadModel(spec: ModelSpec, options: EngineOptions): Promise<NativeModel> {
