@@ -9,6 +9,7 @@ import { checkCommand } from './check.js';
 import { alignedRows, type Command, exitCodes, runCommand, UsageError } from './command.js';
 import { convertCommand } from './convert.js';
 import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
 import { infoCommand } from './info.js';
 import { Interrupted } from './interrupt.js';
 import { synthCommand } from './synth.js';
@@ -17,6 +18,7 @@ const commands: readonly Command[] = [
   checkCommand,
   convertCommand,
   infoCommand,
+  doctorCommand,
   benchCommand,
   demoCommand,
   synthCommand,

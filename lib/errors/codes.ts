@@ -136,7 +136,7 @@ export const errorTable = {
   ERR_LLAMA_GUARD_INTERNAL: {
     category: 'runtime',
     when: 'Something happened that the code holds to be impossible.',
-    hint: 'Please report it with the output of `llama-guard info`.',
+    hint: 'Please report it with the output of `llama-guard doctor`.',
   },
   ERR_LLAMA_GUARD_DISPOSED: {
     category: 'disposed',

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 
 import { runCli } from '../support/cli.js';
 
-const commands = ['check', 'convert', 'info', 'bench', 'demo', 'synth'];
+const commands = ['check', 'convert', 'info', 'doctor', 'bench', 'demo', 'synth'];
 
 describe('command line', function () {
   this.timeout(20_000);
@@ -48,6 +48,7 @@ describe('command line', function () {
     [['convert', 'a', 'b', '--group', '256x'], /--group must be a number/],
     [['synth'], /an output folder/],
     [['info', 'extra'], /--model/],
+    [['doctor', 'extra'], /--model/],
     [['bench', 'a', '--model', 'b'], /once/],
     [['bench', '--runs', '0'], /--runs must be an integer from 1 to 1000/],
     [['demo', 'extra'], /built in/],

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that the doctor looks at, and what follows from it.
+
+import { packageVersion } from '../../native/package-version.js';
+import { formatBytes } from '../format.js';
+import { examineMachine } from './machine.js';
+import { examineModel } from './model.js';
+import { examineNative } from './native.js';
+import type { DoctorReport, MachineReport, ModelReport, NativeReport } from './report.js';
+import { type DoctorSources, withoutHome } from './sources.js';
+
+/** @param model model folder; default: as for the other commands */
+export async function examine(sources: DoctorSources, model: string | undefined): Promise<DoctorReport> {
+  const machine = examineMachine(sources);
+  const folder = await examineModel(sources, model);
+  const native = await examineNative(sources, machine.memory);
+  const problems = problemsOf(native, folder);
+  const report = {
+    ok: problems.length === 0,
+    package: packageVersion(),
+    ...machine,
+    ...native,
+    model: folder,
+    problems,
+    warnings: warningsOf(machine, native, folder),
+  };
+  return withoutHome(report, sources.home);
+}
+
+function problemsOf({ binary, selfTest }: NativeReport, model: ModelReport): string[] {
+  const wrong = selfTest.filter(({ health }) => health === 'differs').map(({ kernel }) => kernel);
+  return [
+    ...(binary.error === null ? [] : [binary.error]),
+    ...(wrong.length === 0 ? [] : [`Kernels that differ from the scalar one, do not use them: ${wrong.join(', ')}. Please report this`]),
+    ...(model.error === null ? [] : [model.error]),
+  ];
+}
+
+function warningsOf({ memory }: MachineReport, { binary, readBandwidth }: NativeReport, model: ModelReport): string[] {
+  const { availableBytes } = memory;
+  const short = availableBytes !== null && availableBytes < model.neededBytes;
+  return [
+    ...(short ? [`Memory is short: ${formatBytes(availableBytes)} free, about ${formatBytes(model.neededBytes)} needed`] : []),
+    ...(binary.error === null && readBandwidth === null ? ['There was no memory to measure the read rate with'] : []),
+    ...(model.snapshots.state === 'not writable' ? ['Computed policies cannot be saved: every start computes them again'] : []),
+  ];
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the addon says, where it can be loaded.
+
+import type { NativeAddon, Topology } from '../../native/addon.js';
+import { fullSize } from './model.js';
+import type { BandwidthReport, MemoryReport, NativeReport, ThreadsReport } from './report.js';
+import type { DoctorSources } from './sources.js';
+
+export async function examineNative(sources: DoctorSources, { availableBytes }: MemoryReport): Promise<NativeReport> {
+  let addon: NativeAddon;
+  try {
+    addon = sources.loadAddon();
+  } catch (error) {
+    const binary = { path: null, error: error instanceof Error ? error.message : String(error) };
+    return { binary, isas: [], threads: null, selfTest: [], readBandwidth: null };
+  }
+  const topology = addon.topology();
+  return {
+    binary: { path: sources.loadedFrom() ?? null, error: null },
+    isas: addon.isas(),
+    threads: threadsReport(topology),
+    selfTest: await addon.selfTest(),
+    readBandwidth: await bandwidth(addon, topology.defaultThreads, availableBytes),
+  };
+}
+
+function threadsReport({ usableCpus, bigCpus, cpuQuota, defaultThreads, pinnedCpus }: Topology): ThreadsReport {
+  const some = bigCpus.length < usableCpus.length;
+  const cpus = some ? `the ${bigCpus.length} big ones of ${usableCpus.length} CPUs` : `all ${usableCpus.length} CPUs`;
+  const quota = defaultThreads < bigCpus.length ? `, cut to the quota of ${cpuQuota}` : '';
+  const pinned = pinnedCpus.length > 0 ? ', which the threads keep to' : '';
+  return {
+    default: defaultThreads,
+    reason: `${cpus} that this process may use${quota}${pinned}`,
+    bigCpus,
+    pinnedCpus,
+    cpuQuota: cpuQuota === 0 ? null : cpuQuota,
+  };
+}
+
+/** Larger than most caches, and a quarter of the free memory at most. Null where memory is short. */
+async function bandwidth(addon: NativeAddon, threads: number, availableBytes: number | null): Promise<BandwidthReport | null> {
+  const bytes = Math.min(256 * 2 ** 20, Math.max(2 ** 20, Math.floor((availableBytes ?? 2 ** 28) / 4)));
+  try {
+    const bytesPerS = await addon.readBandwidth(threads, bytes);
+    return { bytesPerS: Math.round(bytesPerS), threads, estimatedTokensPerS: round(bytesPerS / fullSize.bytesPerPass) };
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ERR_LLAMA_GUARD_OUT_OF_MEMORY') return null;
+    throw error;
+  }
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
