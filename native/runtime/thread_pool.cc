@@ -109,7 +109,9 @@ void ThreadPool::RunErased(size_t count, Erased task, const void* context) {
   const auto finished = [&] { return active_.load() == 0; };
   if (WaitAwake(finished)) return;
   std::unique_lock<std::mutex> lock(mutex_);
-  caller_parked_.store(true);
+  // An exchange, not a store: a full barrier before the look at active_ even where a sequentially consistent store is none,
+  // as in qemu 7.2's translation of stlr and ldar; the last worker might see no caller to wake.
+  caller_parked_.exchange(true);
   done_.wait(lock, finished);
   caller_parked_.store(false);
 }
