@@ -119,7 +119,8 @@ interface Job {
   readonly options: ConvertOptions;
 }
 
-function planContainer({ folder, config }: HfCheckpoint, tokenizer: Tokenizer, options: ConvertOptions): ContainerPlan {
+function planContainer(checkpoint: HfCheckpoint, tokenizer: Tokenizer, options: ConvertOptions): ContainerPlan {
+  const { folder, config } = checkpoint;
   const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
   const contextLength = Math.min(config.maxPositions, maxContextLength);
   const dims = { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, contextLength };
@@ -136,7 +137,8 @@ function planContainer({ folder, config }: HfCheckpoint, tokenizer: Tokenizer, o
     labels,
     demo: options.demo ?? false,
   };
-  // What could not be loaded is not worth minutes of rounding.
+  // What could not be loaded, or lacks a row, is not worth minutes of rounding.
+  for (const { id } of labels) checkpoint.headRow(id);
   parseConfig(join(folder, 'config.json'), containerConfig({ ...plan, source: { name: folder, files: [] } }));
   return plan;
 }

@@ -59,14 +59,18 @@ export function layerMatrices(source: HfCheckpoint, layer: number): MatrixPlan[]
   ];
 }
 
-/** The rows of the full head that stand for labels, in their order. */
+/**
+ * The rows of the head that stand for labels, in their order.
+ * @throws {ERR_LLAMA_GUARD_BAD_TENSOR} the head was cut and lacks one of them
+ */
 export function headMatrix(source: HfCheckpoint, labelIds: readonly number[]): MatrixPlan {
   const { head } = source;
+  const rows = labelIds.map((id) => source.headRow(id));
   return {
     name: 'output',
     rows: labelIds.length,
     columns: head.columns,
-    rowAt: (i) => ({ weight: head, row: labelIds[i] as number }),
+    rowAt: (i) => ({ weight: head, row: rows[i] as number }),
   };
 }
 

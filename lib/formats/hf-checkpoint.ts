@@ -67,9 +67,19 @@ export class HfCheckpoint {
     return this.named('model.norm.weight');
   }
 
-  /** The full head, a row per token of the vocabulary. */
+  /** A row per token of the vocabulary, or of `config.headTokenIds`. */
   get head(): HfWeight {
     return this.named(this.tiedHead ? embeddingName : headName);
+  }
+
+  /**
+   * The head's row of a token.
+   * @throws {ERR_LLAMA_GUARD_BAD_TENSOR} the head was cut and this row went
+   */
+  headRow(token: number): number {
+    const row = this.config.headTokenIds?.indexOf(token) ?? token;
+    if (row >= 0) return row;
+    throw badTensor(this.head.file, this.head.name, `head_token_ids lacks the token ${token}, which a verdict needs`);
   }
 
   layer(index: number, tensor: LayerTensor): HfWeight {
@@ -152,7 +162,7 @@ function collect(
   const home = (name: string): SafetensorsFile | undefined =>
     fileOf ? byName.get(fileOf.get(name) ?? '') : files[0];
   refuseBiases(files);
-  const tiedHead = config.tiedHead || !home(headName)?.tensors.has(headName);
+  const tiedHead = config.tiedHead || !(config.headTokenIds || home(headName)?.tensors.has(headName));
   const weights = new Map<string, HfWeight>();
   for (const [name, shape] of expectedTensors(config, tiedHead)) {
     const file = home(name);
@@ -170,7 +180,7 @@ function* expectedTensors(config: HfConfig, tiedHead: boolean): Generator<[strin
     for (const [name, shapeOf] of Object.entries(layerTensors)) yield [`model.layers.${i}.${name}`, shapeOf(config)];
   }
   yield ['model.norm.weight', [config.hiddenSize]];
-  if (!tiedHead) yield [headName, [config.vocabSize, config.hiddenSize]];
+  if (!tiedHead) yield [headName, [config.headTokenIds?.length ?? config.vocabSize, config.hiddenSize]];
 }
 
 function checkWeight(file: SafetensorsFile, name: string, expected: readonly number[]): HfWeight {

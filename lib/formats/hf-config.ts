@@ -27,6 +27,8 @@ export interface HfConfig {
   readonly ropeScaling: Llama3RopeScaling | undefined;
   /** What the config says; a checkpoint without lm_head.weight is tied as well. */
   readonly tiedHead: boolean;
+  /** `head_token_ids`: which token each row of a head stands for that was cut already; undefined for a full head. */
+  readonly headTokenIds: readonly number[] | undefined;
 }
 
 /** Beyond any Llama decoder, and small enough that no product of two overflows. */
@@ -56,7 +58,9 @@ export function parseHfConfig(text: string, path: string): HfConfig {
     ropeTheta: rope.theta,
     ropeScaling: rope.scaling,
     tiedHead: fields.flag('tie_word_embeddings'),
+    headTokenIds: fields.ids('head_token_ids', fields.size('vocab_size')),
   };
+  if (config.tiedHead && config.headTokenIds) throw fields.bad('head_token_ids', 'absent where the head is tied');
   if (config.heads % config.kvHeads !== 0) {
     throw fields.bad('num_key_value_heads', `a divisor of num_attention_heads, which is ${heads}`);
   }
@@ -139,6 +143,15 @@ class Fields {
     const value = this.get(name) ?? false;
     if (typeof value === 'boolean') return value;
     throw this.bad(name, 'true or false');
+  }
+
+  /** Different token ids below `limit`. */
+  ids(name: string, limit: number): readonly number[] | undefined {
+    const value = this.get(name);
+    if (value === undefined) return undefined;
+    const isId = (id: unknown): id is number => Number.isInteger(id) && (id as number) >= 0 && (id as number) < limit;
+    if (Array.isArray(value) && value.length > 0 && value.every(isId) && new Set(value).size === value.length) return value;
+    throw this.bad(name, `a list of different token ids below ${limit}`);
   }
 
   object(name: string): Fields | undefined {

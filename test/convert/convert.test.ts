@@ -16,6 +16,7 @@ import {
   type Files,
   Scratch,
   encodeSafetensors,
+  rejection,
   tinyConfig,
   tinyFiles,
   tinyTensors,
@@ -135,6 +136,26 @@ describe('convert', () => {
     expect(weights(out).equals(weights(await converted(tinyFiles())))).to.equal(true);
     const { source } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')) as { source: { files: { name: string }[] } };
     expect(source.files.map(({ name }) => name)).to.deep.equal(['a.safetensors', 'b.safetensors']);
+  });
+
+  /** `tinyFiles` with a head of these rows alone. */
+  const cutHead = (ids: readonly number[]): Files => {
+    const tensors = tinyTensors();
+    const head = tensors.get('lm_head.weight')!;
+    const rows = ids.map((id) => head.data.subarray(id * 128, (id + 1) * 128));
+    tensors.set('lm_head.weight', { ...head, shape: [ids.length, 64], data: Buffer.concat(rows) });
+    return tinyFiles(tensors, { ...tinyConfig, head_token_ids: ids });
+  };
+
+  it('takes a head that was cut before, whatever the order of its rows', async () => {
+    const out = await converted(cutHead([7, ...labelIds].reverse()));
+    expect(weights(out).equals(weights(await converted(tinyFiles())))).to.equal(true);
+  });
+
+  it('refuses a cut head that lacks a word of the verdict', async () => {
+    const error = await rejection(converted(cutHead(labelIds.slice(1))));
+    expect(error.code).to.equal('ERR_LLAMA_GUARD_BAD_TENSOR');
+    expect(error.message).to.contain('head_token_ids lacks the token 256');
   });
 
   it('takes a tied head from the embedding', async () => {

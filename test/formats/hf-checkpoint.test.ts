@@ -24,7 +24,7 @@ describe('Hugging Face config', () => {
   it('reads the dimensions', () => {
     expect(parse({})).to.deep.equal({
       layers: 2, hiddenSize: 64, intermediateSize: 96, heads: 4, kvHeads: 2, headDim: 16, vocabSize: 528,
-      maxPositions: 512, rmsNormEps: 1e-5, ropeTheta: 500000, tiedHead: false,
+      maxPositions: 512, rmsNormEps: 1e-5, ropeTheta: 500000, tiedHead: false, headTokenIds: undefined,
       ropeScaling: { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 },
     });
   });
@@ -66,11 +66,14 @@ describe('Hugging Face config', () => {
     ['rms_norm_eps', { rms_norm_eps: -1 }],
     ['rope_theta', { rope_theta: 0 }],
     ['tie_word_embeddings', { tie_word_embeddings: 'no' }],
+    ['head_token_ids', { head_token_ids: [3, 4, 528] }],
+    ['head_token_ids', { head_token_ids: [3, 4, 3] }],
+    ['head_token_ids', { head_token_ids: [3], tie_word_embeddings: true }],
     ['rope_scaling.factor', { rope_scaling: { rope_type: 'llama3' } }],
     ['rope_scaling.high_freq_factor', { rope_scaling: { ...tinyConfig.rope_scaling, high_freq_factor: 1 } }],
   ];
   for (const [field, changes] of bad) {
-    it(`refuses a value of ${field}`, () => {
+    it(`refuses a value of ${field}: ${JSON.stringify(changes)}`, () => {
       expect(() => parse(changes)).to.throw(`config.json: ${field} must be`).with.property('code', 'ERR_LLAMA_GUARD_BAD_CONFIG');
     });
   }
