@@ -3,13 +3,16 @@
 // reference and with the float checkpoint, and F1, false-positive rate and AUC by language and judged role.
 //
 //   node tools/heldout-report.mjs [--isa NAME] [--threads N] [--all] [--store] [--checkpoint DIR]
+//   node tools/heldout-report.mjs --model DIR [--conversations FILE] [--json FILE] [--isa NAME] [--threads N]
 //
 // --all         reads every conversation with the reference again (minutes) instead of taking its stored answers
 // --store       with --all: keeps the answers in test/fixtures/heldout/reference.json
 // --checkpoint  the Hugging Face folder that models/demo was made from: checks the reference itself against the float
 //               answers and vectors that came with it, and the converted weights against a second rounding (minutes)
+// --model       another model folder: its quality alone, on the held-out conversations or those of a JSON lines file with
+//               lang, messages, label (--conversations); --json keeps the figures and P(unsafe) of each conversation
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -24,9 +27,13 @@ const { values: options } = parseArgs({
     all: { type: 'boolean', default: false },
     store: { type: 'boolean', default: false },
     checkpoint: { type: 'string' },
+    model: { type: 'string' },
+    conversations: { type: 'string' },
+    json: { type: 'string' },
   },
 });
 if (options.store && !options.all) fail('--store needs --all');
+if (!options.model && (options.conversations ?? options.json) !== undefined) fail('--conversations and --json need --model');
 prepare({ outputs: ['test'] });
 
 const load = (file) => import(path.resolve('build/js', file));
@@ -36,9 +43,13 @@ const { contractCases, readCases } = heldout;
 const { engineContract, floatMathematics, quantizedMathematics } = await load('test/reference/decoder.js');
 const { answer, quality } = await load('test/reference/verdict.js');
 
-const cases = heldout.readHeldout();
+const cases = options.conversations === undefined ? heldout.readHeldout() : readLines(options.conversations);
 const labels = heldout.labelTexts();
 const percent = (x) => `${(100 * x).toFixed(2)} %`;
+
+function readLines(file) {
+  return readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+}
 
 function printAgreement(name, a, b) {
   const { verdicts, within, median, p99, worst } = heldout.agreement(a, b);
@@ -46,24 +57,28 @@ function printAgreement(name, a, b) {
   console.log(`| ${name} | ${a.length} | ${percent(verdicts)} | ${percent(within)} | ${distances} |`);
 }
 
+/** Quality over all conversations, and by language and judged role. */
+function qualityByGroup(scores) {
+  const groups = new Map([['all', []]]);
+  cases.forEach(({ lang, messages, label }, i) => {
+    const name = `${lang}, ${messages.at(-1).role === 'user' ? 'user' : 'agent'}`;
+    for (const key of ['all', name]) {
+      groups.set(key, [...(groups.get(key) ?? []), { pUnsafe: scores[i], unsafe: label === 'unsafe' }]);
+    }
+  });
+  return new Map([...groups].map(([name, scored]) => [name, quality(scored)]));
+}
+
 function printQuality(scores) {
-  const role = ({ messages }) => (messages.at(-1).role === 'user' ? 'user' : 'agent');
-  const groups = new Map([['all', cases]]);
-  for (const item of cases) {
-    const name = `${item.lang}, ${role(item)}`;
-    groups.set(name, [...(groups.get(name) ?? []), item]);
-  }
   console.log('\n| conversations | number | F1 | false-positive rate | AUC |\n|---|---|---|---|---|');
-  for (const [name, items] of groups) {
-    const scored = items.map((item) => ({ pUnsafe: scores[cases.indexOf(item)], unsafe: item.label === 'unsafe' }));
-    const { count, f1, falsePositiveRate, auc } = quality(scored);
+  for (const [name, { count, f1, falsePositiveRate, auc }] of qualityByGroup(scores)) {
     console.log(`| ${name} | ${count} | ${[f1, falsePositiveRate, auc].map((x) => x.toFixed(3)).join(' | ')} |`);
   }
 }
 
 /** P(unsafe) of each conversation by the package. */
-async function judgeAll() {
-  const guard = await LlamaGuard.load(demoModel, {
+async function judgeAll(model = demoModel) {
+  const guard = await LlamaGuard.load(model, {
     threads: Number(options.threads),
     ...(options.isa === undefined ? {} : { isa: options.isa }),
   });
@@ -109,12 +124,27 @@ async function checkReference(folder) {
   console.log(`float P(unsafe): at most ${Math.max(...away).toExponential(1)} away; ${categories} leading categories equal`);
 }
 
-if (options.checkpoint !== undefined) await checkReference(options.checkpoint);
-const reference = (await referenceLogits()).map(toPUnsafe);
-const scores = await judgeAll();
-const float = cases.map((item) => item.float_p_unsafe);
-console.log('| P(unsafe) of | number | equal verdicts | within .01 | distance: median / 99 % / worst |\n|---|---|---|---|---|');
-printAgreement('package and reference', scores, reference);
-printAgreement('package and float checkpoint', scores, float);
-printAgreement('reference and float checkpoint', reference, float);
-printQuality(scores);
+/** Another model's quality, without a reference to compare it with. */
+async function reportModel(model) {
+  const scores = await judgeAll(model);
+  printQuality(scores);
+  if (options.json === undefined) return;
+  const groups = Object.fromEntries(qualityByGroup(scores));
+  writeFileSync(options.json, `${JSON.stringify({ model, groups, scores }, undefined, 1)}\n`);
+}
+
+/** The demo model's quality, and its agreement with reference and float checkpoint. */
+async function reportDemo() {
+  if (options.checkpoint !== undefined) await checkReference(options.checkpoint);
+  const reference = (await referenceLogits()).map(toPUnsafe);
+  const scores = await judgeAll();
+  const float = cases.map((item) => item.float_p_unsafe);
+  console.log('| P(unsafe) of | number | equal verdicts | within .01 | distance: median / 99 % / worst |\n|---|---|---|---|---|');
+  printAgreement('package and reference', scores, reference);
+  printAgreement('package and float checkpoint', scores, float);
+  printAgreement('reference and float checkpoint', reference, float);
+  printQuality(scores);
+}
+
+if (options.model === undefined) await reportDemo();
+else await reportModel(options.model);
