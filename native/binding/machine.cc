@@ -16,6 +16,22 @@ constexpr size_t kMostThreads = 256;
 constexpr size_t kMostBytes = size_t{1} << 32;
 constexpr size_t kBandwidthPasses = 3;
 
+// Sets a property by Node-API's own calls: each use of node-addon-api's Set makes the addon a kilobyte or two larger. They
+// fail only where an exception is pending already.
+void Put(const Napi::Object& object, const char* name, const Napi::Value& value) {
+  napi_set_named_property(object.Env(), object, name, value);
+}
+
+void Put(const Napi::Object& object, const char* name, const char* text) {
+  napi_value value;
+  if (napi_create_string_utf8(object.Env(), text, NAPI_AUTO_LENGTH, &value) == napi_ok) Put(object, name, Napi::Value(object.Env(), value));
+}
+
+void Put(const Napi::Object& object, const char* name, size_t number) {
+  napi_value value;
+  if (napi_create_double(object.Env(), static_cast<double>(number), &value) == napi_ok) Put(object, name, Napi::Value(object.Env(), value));
+}
+
 Napi::Array ToArray(Napi::Env env, const std::vector<int>& numbers) {
   Napi::Array array = Napi::Array::New(env, numbers.size());
   for (uint32_t i = 0; i < numbers.size(); ++i) array.Set(i, numbers[i]);
@@ -26,10 +42,10 @@ Napi::Array ToArray(Napi::Env env, const std::vector<SelfTestLine>& lines) {
   Napi::Array array = Napi::Array::New(env, lines.size());
   for (uint32_t i = 0; i < lines.size(); ++i) {
     Napi::Object entry = Napi::Object::New(env);
-    entry.Set("family", lines[i].family);
-    entry.Set("kernel", lines[i].kernel);
-    entry.Set("isa", IsaName(lines[i].isa));
-    entry.Set("health", KernelHealthName(lines[i].health));
+    Put(entry, "family", lines[i].family);
+    Put(entry, "kernel", lines[i].kernel);
+    Put(entry, "isa", IsaName(lines[i].isa));
+    Put(entry, "health", KernelHealthName(lines[i].health));
     array.Set(i, entry);
   }
   return array;
@@ -44,8 +60,8 @@ Napi::Value IsasBinding(const Napi::CallbackInfo& info) {
   Napi::Array list = Napi::Array::New(env, count);
   for (uint32_t i = 0; i < count; ++i) {
     Napi::Object entry = Napi::Object::New(env);
-    entry.Set("name", IsaName(isas[i]));
-    entry.Set("supported", Napi::Boolean::New(env, IsaSupported(isas[i], HostCpu())));
+    Put(entry, "name", IsaName(isas[i]));
+    Put(entry, "supported", Napi::Boolean::New(env, IsaSupported(isas[i], HostCpu())));
     list.Set(i, entry);
   }
   return list;
@@ -56,11 +72,11 @@ Napi::Value TopologyBinding(const Napi::CallbackInfo& info) {
   const std::vector<int> usable = UsableCpus();
   const ThreadPlan plan = PlanThreads("", usable);
   Napi::Object out = Napi::Object::New(env);
-  out.Set("usableCpus", ToArray(env, usable));
-  out.Set("bigCpus", ToArray(env, BigCpus("", usable)));
-  out.Set("cpuQuota", static_cast<double>(CgroupCpus("")));
-  out.Set("defaultThreads", static_cast<double>(plan.threads));
-  out.Set("pinnedCpus", ToArray(env, plan.cpus));
+  Put(out, "usableCpus", ToArray(env, usable));
+  Put(out, "bigCpus", ToArray(env, BigCpus("", usable)));
+  Put(out, "cpuQuota", CgroupCpus(""));
+  Put(out, "defaultThreads", plan.threads);
+  Put(out, "pinnedCpus", ToArray(env, plan.cpus));
   return out;
 }
 

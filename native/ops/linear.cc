@@ -7,9 +7,10 @@
 namespace lg {
 namespace {
 
-// Even, so that a pair of panels stays together; about eight tasks a thread, so that a slow core holds up little.
+// Even, so that a pair of panels stays together; about sixteen tasks a thread, so that a core at a fifth of its speed holds
+// up the others for a third of their share.
 size_t PanelsPerTask(size_t panels, size_t threads) {
-  const size_t target = panels / (threads * 8);
+  const size_t target = panels / (threads * 16);
   return std::max<size_t>(2, target / 2 * 2);
 }
 
