@@ -28,7 +28,11 @@
     ],
     # Node's own choice of standard stands behind ours and would win.
     "cflags_cc/": [["exclude", "^-std=gnu"]],
-    "ldflags": ["-pthread", "<!@(node tools/sources.mjs sanitize)"],
+    "ldflags": [
+      "-pthread",
+      "-Wl,--version-script=<(module_root_dir)/native/exports.map",
+      "<!@(node tools/sources.mjs sanitize)",
+    ],
     "xcode_settings": {
       "MACOSX_DEPLOYMENT_TARGET": "11.0",
       "CLANG_CXX_LANGUAGE_STANDARD": "c++17",

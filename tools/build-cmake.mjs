@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds both addons with cmake-js, by default into build-cmake/Release; the headers come from node-api-headers, so
-// nothing is downloaded. Arguments are passed on (`-O build-arm64 --arch arm64 --CDCMAKE_TOOLCHAIN_FILE=...`).
+// nothing is downloaded. Arguments are passed on (`-O other-folder --CDLG_SANITIZE=address`).
 
 import { isMain, runPackage } from './common.mjs';
 import { withLock } from './lock.mjs';

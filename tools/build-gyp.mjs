@@ -14,11 +14,11 @@ export function localHeaders() {
   return existsSync(path.join(prefix, 'include/node/node_api.h')) ? prefix : undefined;
 }
 
-export function buildWithGyp({ args = [], quiet = false } = {}) {
+export function buildWithGyp({ args = [], quiet = false, env = process.env } = {}) {
   const nodedir = localHeaders();
   const headers = nodedir === undefined ? [] : [`--nodedir=${nodedir}`];
   const command = ['configure', 'build', '--jobs=max', '--loglevel=warn', ...headers, ...args];
-  runPackage('node-gyp', command, { what: 'The build by node-gyp', quiet });
+  runPackage('node-gyp', command, { what: 'The build by node-gyp', quiet, env });
 }
 
 if (isMain(import.meta.url)) withLock(() => buildWithGyp({ args: process.argv.slice(2) }));

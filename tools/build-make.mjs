@@ -40,7 +40,7 @@ export function makefile(arch) {
     ...includes.map((folder) => `-I${folder.includes(' ') ? `"${folder}"` : folder}`),
     '-fPIC -pthread -MMD -MP',
   ];
-  const link = process.platform === 'darwin' ? '-bundle -undefined dynamic_lookup' : '-shared';
+  const link = process.platform === 'darwin' ? '-bundle -undefined dynamic_lookup' : '-shared -Wl,--version-script=native/exports.map';
   const core = underNative(sources.core);
   const rules = core.map((file) => compileRule(file, []));
   const shared = [...core];

@@ -4,7 +4,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,9 +12,9 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 
-/** Whether the module with this address is the program that was started. */
+/** Whether the module with this address is the program that was started, be it through a link. */
 export function isMain(address) {
-  return process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(address);
+  return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(address);
 }
 
 /** Ends with a message and exit code 1, without a stack trace. */

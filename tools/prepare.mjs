@@ -2,7 +2,7 @@
 // Brings a clone to where it can run: checks the tools, installs packages, compiles. `npm start` and `npm test` call
 // it first; each step is skipped while its inputs are the same. Alone: `node tools/prepare.mjs [install] [native] [ts]`.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { buildWithCmake } from './build-cmake.mjs';
@@ -15,14 +15,32 @@ import { withLock } from './lock.mjs';
 
 const lockFile = 'package-lock.json';
 
+/** Packages that compiling takes; the rest of the development packages are for tests. */
+const buildPackages = ['cmake-js', 'node-addon-api', 'node-api-headers', 'node-gyp'];
+
 /** Runs npm ci when an installed package is missing or of another version than the lock says. */
 export function installPackages() {
+  if (!existsSync(lockFile)) return installBuildPackages();
   if (packagesMatchLock()) return;
   progress('Installing packages (npm ci)');
-  const npm = process.env.npm_execpath;
-  const [program, first] = npm?.endsWith('npm-cli.js') ? [process.execPath, [npm]] : ['npm', []];
-  const options = ['--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
-  run(program, [...first, 'ci', ...options], { what: 'Installing packages' });
+  npm(['ci', '--include=dev']);
+}
+
+/** npm packs no lock file: where this package was installed, only what compiles the addon is wanted, and fetched. */
+function installBuildPackages() {
+  if (buildPackages.every((name) => existsSync(path.join('node_modules', name)))) return;
+  progress(`Installing ${buildPackages.join(', ')}`);
+  const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const wanted = buildPackages.map((name) => `${name}@${devDependencies[name]}`);
+  // package.json has them among what --omit=dev leaves out; --save-prod counts them as wanted, and nothing is saved.
+  npm(['install', '--no-save', '--no-package-lock', '--omit=dev', '--save-prod', ...wanted]);
+}
+
+function npm(args) {
+  const file = process.env.npm_execpath;
+  const [program, first] = file?.endsWith('npm-cli.js') ? [process.execPath, [file]] : ['npm', []];
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  run(program, [...first, ...args, ...options], { what: 'Installing packages' });
 }
 
 function packagesMatchLock() {

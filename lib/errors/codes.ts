@@ -51,7 +51,7 @@ export const errorTable = {
   ERR_LLAMA_GUARD_NO_BINARY: {
     category: 'load',
     when: 'The native addon could not be loaded from any of the places it may lie in.',
-    hint: 'Run `npm run build` in the package folder (needs a C++17 compiler and make).',
+    hint: 'Run the command named above; compiling needs a C++17 compiler and make.',
   },
   ERR_LLAMA_GUARD_MODEL_NOT_FOUND: {
     category: 'load',

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the addon is looked for, and what is said when it is nowhere.
+// Where the addon is looked for, and what is said when it is nowhere or of no use.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { expect } from 'chai';
 
 import { LlamaGuardError } from '../../lib/errors/index.js';
+import { type AddonSearch, addonPaths } from '../../lib/native/addon-search.js';
 import { packageRoot } from '../../lib/native/host.cjs';
-import { addonPaths, loadAddon, loadFirst } from '../../lib/native/load-addon.js';
+import { loadAddon, loadFirst } from '../../lib/native/load-addon.js';
 
 const machine = { root: '/pkg', overrideDir: undefined, platform: 'linux', arch: 'arm64', musl: false };
 
@@ -37,45 +38,94 @@ describe('addonPaths', () => {
 });
 
 describe('loadFirst', () => {
-  let folder: string;
-  before(() => {
-    folder = mkdtempSync(path.join(tmpdir(), 'llama-guard-load-'));
-    for (const name of ['first.node', 'second.node']) writeFileSync(path.join(folder, name), 'not a library');
-  });
-  after(() => rmSync(folder, { recursive: true }));
+  let root: string;
+  let search: AddonSearch;
 
-  it('passes over files that are missing or do not load', () => {
-    const files = ['missing.node', 'first.node', 'second.node'].map((name) => path.join(folder, name));
-    const addon = {};
-    const asked: string[] = [];
-    const loaded = loadFirst(files, (file) => {
-      asked.push(path.basename(file));
-      if (file.endsWith('first.node')) throw new Error('wrong architecture');
-      return addon;
-    });
-    expect(loaded).to.equal(addon);
-    expect(asked).to.deep.equal(['first.node', 'second.node']);
-  });
+  /** Puts a file where the addon may lie. */
+  const put = (folder: string, content: string | Uint8Array): string => {
+    const file = path.join(root, folder, 'llama_guard.node');
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, content);
+    return file;
+  };
 
-  it('says of each path why it failed', () => {
-    const missing = path.join(folder, 'missing.node');
-    const broken = path.join(folder, 'first.node');
-    const cause = new Error('invalid ELF header');
-    let thrown: unknown;
+  /** The first 20 bytes of an ELF file for a machine. */
+  const elf = (machine: number): Uint8Array => Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, ...Array<number>(12).fill(0), machine, 0);
+
+  const failureOf = (where: AddonSearch, cause: unknown): LlamaGuardError => {
     try {
-      loadFirst([missing, broken], () => {
+      loadFirst(where, () => {
         throw cause;
       });
     } catch (error) {
-      thrown = error;
+      expect(error).to.be.instanceOf(LlamaGuardError);
+      return error as LlamaGuardError;
     }
-    expect(thrown).to.be.instanceOf(LlamaGuardError);
-    const error = thrown as LlamaGuardError;
+    throw new Error('it loaded');
+  };
+
+  beforeEach(() => {
+    root = mkdtempSync(path.join(tmpdir(), 'llama-guard-load-'));
+    search = { ...machine, root };
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  it('passes over files that are missing or do not load', () => {
+    put('build-cmake/Release', 'not a library');
+    const last = put('prebuilds/linux-arm64', 'not a library');
+    const addon = {};
+    const asked: string[] = [];
+    const loaded = loadFirst(search, (file) => {
+      asked.push(path.relative(root, file));
+      if (file !== last) throw new Error('wrong architecture');
+      return addon;
+    });
+    expect(loaded).to.equal(addon);
+    expect(asked).to.deep.equal(['build-cmake/Release/llama_guard.node', 'prebuilds/linux-arm64/llama_guard.node']);
+  });
+
+  it('says of each path why it failed, and how to mend it', () => {
+    const broken = put('build/Release', 'not a library');
+    const cause = new Error('invalid ELF header');
+    const error = failureOf(search, cause);
     expect(error.code).to.equal('ERR_LLAMA_GUARD_NO_BINARY');
-    expect(error.message).to.contain(`${missing}: no such file`);
-    expect(error.message).to.contain(`${broken}: invalid ELF header`);
-    expect(error.message).to.contain('npm run build');
     expect(error.cause).to.equal(cause);
+    expect(error.message.split('\n')).to.deep.equal([
+      `The native addon for linux-arm64 could not be loaded (Node ${process.version}). Tried:`,
+      `  ${broken}: invalid ELF header`,
+      `  ${path.join(root, 'build-cmake/Release/llama_guard.node')}: no such file`,
+      `  ${path.join(root, 'prebuilds/linux-arm64/llama_guard.node')}: no such file`,
+      'Prebuilt binaries in this package: none',
+      `What mends it: \`npm run build --prefix ${root}\`. Run the command named above; compiling needs a C++17 compiler and make.`,
+    ]);
+  });
+
+  it('names the machines that the package has binaries for, unless this is one of them', () => {
+    for (const target of ['linux-x64', 'android-arm64']) put(`prebuilds/${target}`, 'not a library');
+    expect(failureOf(search, new Error('x')).message).to.contain('in this package: android-arm64, linux-x64\n');
+    const served = { ...search, platform: 'android' };
+    expect(failureOf(served, new Error('x')).message).not.to.contain('in this package');
+  });
+
+  it('says so when a file is for another architecture', () => {
+    const file = put('build/Release', elf(62));
+    expect(failureOf(search, new Error('cannot open')).message).to.contain(
+      `${file}: compiled for x64, and this Node is arm64 (cannot open)\n`,
+    );
+    put('build/Release', elf(183));
+    expect(failureOf(search, new Error('cannot open')).message).to.contain(`${file}: cannot open\n`);
+  });
+
+  it('quotes a folder with white space in the command', () => {
+    const spaced = { ...search, root: path.join(root, 'my packages') };
+    expect(failureOf(spaced, new Error('x')).message).to.contain(`\`npm run build --prefix "${spaced.root}"\``);
+  });
+
+  it('blames LLAMA_GUARD_ADDON_DIR for what it hides', () => {
+    put('prebuilds/linux-arm64', elf(183));
+    const { message } = failureOf({ ...search, overrideDir: 'other' }, new Error('x'));
+    expect(message).to.contain(`${path.join(root, 'other/llama_guard.node')}: no such file\n`);
+    expect(message).to.contain('`unset LLAMA_GUARD_ADDON_DIR`').and.not.to.contain('npm run build');
   });
 });
 

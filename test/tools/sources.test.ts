@@ -19,11 +19,14 @@ interface Sources {
   readonly isa: Readonly<Record<string, IsaGroup>>;
   readonly addon: readonly string[];
   readonly lab: readonly string[];
+  readonly prebuilt: readonly string[];
+  readonly prebuilt_wraps: readonly string[];
 }
 
 const sources = JSON.parse(readFileSync('native/sources.json', 'utf8')) as Sources;
 const groups = Object.entries(sources.isa);
-const listed = [...sources.core, ...sources.addon, ...sources.lab, ...groups.flatMap(([, group]) => group.sources)];
+const { core, addon, lab, prebuilt } = sources;
+const listed = [...core, ...addon, ...lab, ...prebuilt, ...groups.flatMap(([, group]) => group.sources)];
 
 /** Answers for a compiler that cannot be asked which flags it takes: all groups. */
 function ask(...words: string[]): string[] {
@@ -44,6 +47,12 @@ describe('native/sources.json', () => {
 
   it('lists nothing that is not there', () => {
     expect(listed.filter((file) => !existsSync(path.join('native', file)))).to.deep.equal([]);
+  });
+
+  it('redirects every function that has a substitute for prebuilt addons', () => {
+    const text = prebuilt.map((file) => readFileSync(path.join('native', file), 'utf8')).join('');
+    const substitutes = [...text.matchAll(/\b__wrap_([a-z0-9_]+)\(|LG_WRAP\([^,]+, (\w+), \(/g)].map(([, one, other]) => one ?? other);
+    expect(substitutes.sort()).to.deep.equal(sources.prebuilt_wraps);
   });
 
   it('keeps files of an instruction set out of the files for every CPU', () => {
