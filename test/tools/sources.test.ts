@@ -19,14 +19,15 @@ interface Sources {
   readonly isa: Readonly<Record<string, IsaGroup>>;
   readonly addon: readonly string[];
   readonly lab: readonly string[];
+  readonly selftest: readonly string[];
   readonly prebuilt: readonly string[];
   readonly prebuilt_wraps: readonly string[];
 }
 
 const sources = JSON.parse(readFileSync('native/sources.json', 'utf8')) as Sources;
 const groups = Object.entries(sources.isa);
-const { core, addon, lab, prebuilt } = sources;
-const listed = [...core, ...addon, ...lab, ...prebuilt, ...groups.flatMap(([, group]) => group.sources)];
+const { core, addon, lab, selftest, prebuilt } = sources;
+const listed = [...core, ...addon, ...lab, ...selftest, ...prebuilt, ...groups.flatMap(([, group]) => group.sources)];
 
 /** Answers for a compiler that cannot be asked which flags it takes: all groups. */
 function ask(...words: string[]): string[] {
