@@ -3,7 +3,7 @@
 that was interrupted goes on as if it had not been."""
 
 import random
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 
@@ -11,6 +11,7 @@ from .augment import vary
 from .data import Conversation
 from .model import Batch
 from .prompt import STYLES, Labels, PromptEncoder
+from .synonyms import Synonyms
 from .tokenizer import Tokenizer
 
 _POOL = 40  # batches whose conversations are sorted by length together
@@ -133,10 +134,23 @@ class Schooling:
         return self._plan[step - self._first_step]
 
 
-def varied(builder: Builder, conversations: Sequence[Conversation], rate: float, dropout: float,
-           rng: random.Random) -> List[Item]:
+class Variation(NamedTuple):
+    """How training texts are varied."""
+    vary: float  # probability of each kind of change to case, punctuation, spelling
+    replace: float  # probability that a phrase is replaced by a synonym
+    dropout: float  # of the tokenizer's merges
+
+
+def varied(builder: Builder, conversations: Sequence[Conversation], variation: Variation,
+           synonyms: Dict[str, Synonyms], rng: random.Random) -> List[Item]:
     """Items of a training batch, each text varied anew."""
-    return [builder.item(c, vary(c.texts, rate, rng) if rate > 0 else None, dropout, rng) for c in conversations]
+    items = []
+    for conversation in conversations:
+        texts = conversation.texts
+        if variation.replace > 0 and conversation.lang in synonyms:
+            texts = tuple(synonyms[conversation.lang].replace(text, variation.replace, rng) for text in texts)
+        items.append(builder.item(conversation, vary(texts, variation.vary, rng), variation.dropout, rng))
+    return items
 
 
 def measuring_batches(conversations: Sequence[Conversation], size: int) -> Iterator[List[int]]:

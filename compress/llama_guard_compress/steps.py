@@ -15,6 +15,7 @@ from .errors import RecipeError
 from .model import Guard, initialize
 from .progress import say
 from .quantize import GROUPS, Scheme
+from .synonyms import read_synonyms
 from .training import Learning, Trainer
 
 STYLE = "llama-guard-3-1b"
@@ -23,7 +24,7 @@ STYLE = "llama-guard-3-1b"
 @dataclass
 class Step:
     """What all steps have."""
-    PATHS: ClassVar[Tuple[str, ...]] = ("model", "data", "tokenizer", "teacher", "importance", "train")
+    PATHS: ClassVar[Tuple[str, ...]] = ("model", "data", "tokenizer", "teacher", "importance", "train", "synonyms")
     MODEL: ClassVar[bool] = False  # the result is a model
 
     def run(self, out: Path, world: World) -> None:
@@ -68,17 +69,20 @@ class Train(Step, Learning):
     data: str = ""
     validation: float = 0.05
     group: Optional[int] = None  # weights that share a scale: quantization-aware
+    synonyms: Optional[str] = None  # a folder with files synonyms-<lang>.txt
     teacher: Optional[str] = None  # a model's folder, or that of a `record` step
 
     def run(self, out: Path, world: World) -> None:
         require(self, "data")
         data, validation = training_part(self.data, self.validation)
-        say(f"{out.name}: {len(data)} conversations, {len(validation)} left out")
+        synonyms = read_synonyms(Path(self.synonyms)) if self.synonyms else {}
+        say(f"{out.name}: {len(data)} conversations, {len(validation)} left out; synonyms: {', '.join(synonyms) or 'none'}")
         teacher = self._teacher_logits(out, data, world)
         model, tokenizer, folder = self._start(world)
         if self.group is not None:
             model.set_scheme(scheme_of(self.group))
-        trainer = Trainer(out.name, model, tokenizer, data, validation, self.learning(), out, world, teacher)
+        trainer = Trainer(out.name, model, tokenizer, data, validation, self.learning(), out, world, teacher,
+                          synonyms)
         state = trainer.run()
         if world.leads:
             save_model(out, model, folder, state)

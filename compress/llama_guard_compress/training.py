@@ -13,7 +13,7 @@ from typing import Dict, List, Optional, Sequence
 import torch
 import torch.nn.functional as F
 
-from .batches import Builder, Schooling, Targets, Weights, varied
+from .batches import Builder, Schooling, Targets, Variation, Weights, varied
 from .data import Conversation
 from .distill import TeacherLogits, distance
 from .distributed import World, clip, full_state, precision, wrap
@@ -22,6 +22,7 @@ from .evaluate import judge, to_device
 from .metrics import auc
 from .model import Guard
 from .progress import Progress, say
+from .synonyms import Synonyms
 from .tokenizer import Tokenizer
 
 
@@ -41,6 +42,7 @@ class Learning:
     smoothing: float = 0.05  # of the labels
     blanks: float = 0.15  # share of tokens that are blanked out
     vary: float = 0.2  # probability of each kind of change to case, punctuation, spelling
+    replace: float = 0.15  # probability that a phrase is replaced by a synonym, where there is a file of them
     dropout: float = 0.1  # of the tokenizer's merges
     text_loss: float = 0.0  # weight of the loss of guessing the conversation's next token
     weights: List[float] = field(default_factory=lambda: list(Weights()))
@@ -59,8 +61,10 @@ class Trainer:
 
     def __init__(self, name: str, model: Guard, tokenizer: Tokenizer, data: Sequence[Conversation],
                  validation: Sequence[Conversation], settings: Learning, folder: Path, world: World,
-                 teacher: Optional[TeacherLogits] = None) -> None:
+                 teacher: Optional[TeacherLogits] = None, synonyms: Optional[Dict[str, Synonyms]] = None) -> None:
         self._name, self._settings, self._world, self._teacher = name, settings, world, teacher
+        self._synonyms = synonyms or {}
+        self._variation = Variation(settings.vary, settings.replace, settings.dropout)
         self._data, self._validation = data, validation
         self._state_path = Path(folder) / f"state-{world.rank}.pt"
         weights = Weights(*settings.weights)
@@ -116,7 +120,7 @@ class Trainer:
         rng = random.Random(f"{settings.seed}/step/{step}/{self._world.rank}")
         generator = torch.Generator().manual_seed(rng.getrandbits(48))
         chosen = [self._data[i] for i in rows]
-        items = varied(builder, chosen, settings.vary, settings.dropout, rng)
+        items = varied(builder, chosen, self._variation, self._synonyms, rng)
         batch, targets = builder.collate(items, chosen[0].role, settings.blanks, settings.text_loss > 0, generator)
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate(step)

@@ -2,6 +2,7 @@
 """Wrong inputs get an error that names the place and never the text."""
 
 import json
+import random
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from conftest import ROOT, TOKENIZER
 from llama_guard_compress.checkpoint import load_model, load_tokenizer, save_model
 from llama_guard_compress.data import read_conversations, refuse_overlap, split_off
 from llama_guard_compress.errors import CheckpointError, DataError, TokenizerError
+from llama_guard_compress.synonyms import Synonyms
 from llama_guard_compress.safetensors import TensorFile, write_tensors
 
 GOOD = {"lang": "en", "messages": [{"role": "user", "content": "secret words"}], "label": "safe", "categories": []}
@@ -124,3 +126,17 @@ def test_an_interrupted_save_leaves_no_checkpoint(model, tmp_path, monkeypatch):
     with pytest.raises(OSError):
         save_model(tmp_path / "new", model, TOKENIZER)
     assert not (tmp_path / "new" / "config.json").exists()
+
+
+def test_synonyms_keep_the_form_of_verbs_and_nouns_and_the_capital():
+    words = Synonyms(["v: stab | shoot/shoots/shot/shot/shooting dead", "n: city | town", "r: kill time | wait"])
+    rng = random.Random(1)
+    for text, expected in (("He stabbed two cities.", "He shot dead two towns."), ("Stabbing towns", "Shooting dead cities"),
+                           ("We KILL TIME, always", "We WAIT, always"), ("Nothing here", "Nothing here")):
+        assert words.replace(text, 1.0, rng) == expected
+        assert words.replace(text, 0.0, rng) == text
+
+
+def test_synonyms_that_are_none_are_named():
+    with pytest.raises(DataError, match="synonyms:2"):
+        Synonyms(["a: big | large", "a: small"])
