@@ -110,8 +110,9 @@ def _digest(step: Step, digests: Dict[str, str]) -> str:
         path = Path(value)
         if value in digests:
             sha.update(digests[value].encode())
-        elif path.is_file():
-            sha.update(path.read_bytes())
-        elif not path.exists():
+        elif path.exists():
+            for file in [path] if path.is_file() else sorted(path.glob("synonyms-*.txt")):
+                sha.update(file.read_bytes())
+        else:
             raise RecipeError(f"{key}: {value} does not exist, and no step before has that name")
     return sha.hexdigest()
