@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the native addon may lie on a machine.
 
+import { closeSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 
 import { packageRoot } from './host.cjs';
@@ -26,14 +27,27 @@ export function thisMachine(): AddonSearch {
     overrideDir: process.env['LLAMA_GUARD_ADDON_DIR'],
     platform: process.platform,
     arch: process.arch,
-    musl: process.platform === 'linux' && !runsOnGlibc(),
+    musl: process.platform === 'linux' && runsOnMusl(),
   };
 }
 
-/** The report names the C library only where it is glibc. */
-function runsOnGlibc(): boolean {
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-  return report.header?.glibcVersionRuntime !== undefined;
+/**
+ * Whether this Node was linked against musl: its file names its dynamic loader, /lib/ld-musl-x86_64.so.1 say, in the first
+ * page. Node's own report tells as well, and takes 5 ms.
+ */
+function runsOnMusl(): boolean {
+  const head = new Uint8Array(4096);
+  try {
+    const file = openSync(process.execPath, 'r');
+    try {
+      readSync(file, head);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return false;
+  }
+  return Buffer.from(head.buffer).includes('/ld-musl-');
 }
 
 /** Absolute paths at which the addon may lie, in the order in which they are tried. */
