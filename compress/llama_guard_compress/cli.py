@@ -53,9 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="results of one or more runs (seeds) as JSON, a table and a plot")
     report.add_argument("runs", type=Path, nargs="+")
     report.add_argument("--out", type=Path, required=True)
+    report.add_argument("--native", type=Path, help="figures by tools/heldout-report.mjs --json")
     report.add_argument("--page", type=Path, help="a Markdown page that the table goes into, between its marks")
     report.add_argument("--name", default="demo", help="name in the marks of the page")
-    report.set_defaults(action=lambda a: write_report(a.runs, a.out, a.page, a.name))
+    report.set_defaults(action=lambda a: write_report(a.runs, a.out, a.native, a.page, a.name))
     for name, kind in STEPS.items():
         command = commands.add_parser(name, help=kind.__doc__.split("\n")[0], description=kind.__doc__)
         command.add_argument("--out", type=Path, required=True, help="folder for the result")

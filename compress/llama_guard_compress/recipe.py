@@ -103,16 +103,23 @@ def _is_done(folder: Path, digest: str) -> bool:
 
 
 def _digest(step: Step, digests: Dict[str, str]) -> str:
-    """One hash over the settings, the files and the earlier steps that a step depends on."""
-    sha = hashlib.sha256(json.dumps([type(step).__name__, asdict(step)], sort_keys=True).encode())
-    for key in step.needs():
+    """One hash over the settings, the files and the earlier steps that a step depends on, wherever the files lie."""
+    paths = step.needs()
+    settings = {key: value for key, value in asdict(step).items() if key not in paths}
+    sha = hashlib.sha256(json.dumps([type(step).__name__, settings], sort_keys=True).encode())
+    for key in paths:
         value = getattr(step, key)
         path = Path(value)
-        if value in digests:
-            sha.update(digests[value].encode())
-        elif path.exists():
-            for file in [path] if path.is_file() else sorted(path.glob("synonyms-*.txt")):
-                sha.update(file.read_bytes())
-        else:
+        if not path.exists() and value not in digests:
             raise RecipeError(f"{key}: {value} does not exist, and no step before has that name")
+        sha.update((digests[value] if value in digests else _content(path)).encode())
+    return sha.hexdigest()
+
+
+def _content(path: Path) -> str:
+    """One hash over a file, or over what tells a folder from another: texts and settings, and the size of the rest."""
+    sha = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file()):
+        small = path.is_file() or file.suffix in (".json", ".txt")
+        sha.update(file.read_bytes() if small else f"{file.name} {file.stat().st_size}".encode())
     return sha.hexdigest()

@@ -16,12 +16,14 @@ _GROUPS = ("all", "en, user")
 _BEGIN, _END = "<!-- results of {} -->", "<!-- end of results -->"
 
 
-def write_report(runs: List[Path], out: Path, page: Optional[Path] = None, name: str = "demo") -> None:
+def write_report(runs: List[Path], out: Path, native: Optional[Path] = None, page: Optional[Path] = None,
+                 name: str = "demo") -> None:
     """
-    results.json, results.md and results.svg in the folder `out`. The table also goes into `page`, between the line
-    "<!-- results of NAME -->" and the next "<!-- end of results -->".
+    results.json, results.md and results.svg in the folder `out`. `native` is what tools/heldout-report.mjs --json wrote
+    of the first run's converted model. The table also goes into `page`, between the line "<!-- results of NAME -->" and
+    the next "<!-- end of results -->".
     """
-    results = collect(runs)
+    results = collect(runs, native)
     if page is not None:
         text = page.read_text("utf-8")
         before, begin, rest = text.partition(_BEGIN.format(name))
@@ -35,8 +37,8 @@ def write_report(runs: List[Path], out: Path, page: Optional[Path] = None, name:
     (out / "results.svg").write_text(plot(results), "utf-8")
 
 
-def collect(runs: List[Path]) -> Dict:
-    """Rows of the table: each evaluated model of the first run, with the figures of all runs."""
+def collect(runs: List[Path], native: Optional[Path] = None) -> Dict:
+    """Rows of the table: each evaluated model of the first run, with the figures of all runs, and the baselines."""
     stages = []
     for folder in _evaluations(runs[0]):
         found = [read_json(run / folder / RESULT) for run in runs]
@@ -48,6 +50,8 @@ def collect(runs: List[Path]) -> Dict:
     if not stages:
         raise CheckpointError(f"{runs[0]} holds no {RESULT}: has the recipe been run?")
     baselines = {}
+    if native is not None:
+        baselines["the last, through the package"] = {"groups": _native_groups(native, stages[-1])}
     for path in sorted(runs[0].glob("*/baselines.json")):
         for name, figures in read_json(path).items():
             baselines[name] = {"groups": {key: _spread([value]) for key, value in figures["groups"].items()}}
@@ -69,9 +73,7 @@ def table(results: Dict) -> str:
     for name, figures in results["baselines"].items():
         lines.append(f"| {name} | | | | {_cells(figures['groups'])} |")
     last = results["stages"][-1]
-    lines += ["", f"{last['name']}, by language and role:", "", "| conversations | number | F1 | FPR | AUC |", "|---|---|---|---|---|"]
-    for name, group in last["groups"].items():
-        lines.append(f"| {name} | {group['count']} | {_cells(last['groups'], (name,))} |")
+    lines += ["", *_by_group({last["name"]: last, **results["baselines"]})]
     lines += ["", f"{last['name']}, by category:", "", "| category | number | found | rightly named |", "|---|---|---|---|"]
     for code, row in last["categories"].items():
         lines.append(f"| {code} | {row['count']} | {row['recall']:.2f} | {row.get('named', float('nan')):.2f} |")
@@ -81,6 +83,18 @@ def table(results: Dict) -> str:
         for row in study["sets"]:
             lines.append(f"| {row['by']} | {' '.join(map(str, row['dropped']))} | {row['loss']:.3f} | {row['auc']:.3f} |")
     return "\n".join(lines) + "\n"
+
+
+def _by_group(compared: Dict[str, Dict]) -> List[str]:
+    """F1, FPR and AUC by language and role, models and baselines side by side."""
+    figures = ("f1", "fpr", "auc")
+    lines = ["By language and role: F1 / FPR / AUC.", "", f"| conversations | number | {' | '.join(compared)} |",
+             "|---|---|" + "---|" * len(compared)]
+    for group, counted in next(iter(compared.values()))["groups"].items():
+        cells = (model["groups"].get(group) for model in compared.values())
+        texts = (" / ".join(f"{cell[figure]['value']:.3f}" for figure in figures) if cell else "" for cell in cells)
+        lines.append(f"| {group} | {counted['count']} | {' | '.join(texts)} |")
+    return lines
 
 
 def plot(results: Dict, group: str = "en, user") -> str:
@@ -112,6 +126,18 @@ def plot(results: Dict, group: str = "en, user") -> str:
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
+def _native_groups(path: Path, stage: Dict) -> Dict:
+    """Figures of the package, in the form of ours but without intervals."""
+    known = {"f1": "f1", "fpr": "falsePositiveRate", "auc": "auc"}
+    groups = read_json(path)["groups"]
+    for name in set(groups) & set(stage["groups"]):
+        if groups[name]["count"] != stage["groups"][name]["count"]:
+            raise CheckpointError(f"{path} measured {groups[name]['count']} conversations ({name}), the runs "
+                                  f"{stage['groups'][name]['count']}: take the same file for both")
+    return {name: {"count": group["count"], **{ours: dict.fromkeys(("value", "low", "high"), group[theirs])
+                                               for ours, theirs in known.items()}} for name, group in groups.items()}
+
+
 def _evaluations(run: Path) -> List[str]:
     """Folders of evaluations, in the order in which they were made."""
     return [path.parent.name for path in sorted(run.glob(f"*/{RESULT}"), key=lambda path: path.stat().st_mtime_ns)]
@@ -132,7 +158,10 @@ def _cells(groups: Dict, names: Tuple[str, ...] = _GROUPS) -> str:
 
 
 def _cell(figure: Optional[Dict]) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})" if figure else ""
+    if figure is None or np.isnan(figure["value"]):
+        return ""
+    interval = f" ({figure['low']:.3f} to {figure['high']:.3f})" if figure["low"] < figure["high"] else ""
+    return f"{figure['value']:.3f}{interval}"
 
 
 def _bytes(size: int) -> str:

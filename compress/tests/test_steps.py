@@ -128,9 +128,23 @@ def test_a_recipe_does_each_step_once(recipe, tmp_path, capsys):
     assert load_model(tmp_path / "out" / "export").config.head_rows == 20
     assert cli.main(command) == 0
     assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
-    assert cli.main(["report", str(tmp_path / "out"), "--out", str(tmp_path / "report")]) == 0
-    assert "| cut-heldout | 2 x 96 |" in (tmp_path / "report" / "results.md").read_text()
-    assert (tmp_path / "report" / "results.svg").read_text().startswith("<svg")
+
+
+def test_a_report_has_all_runs_the_package_and_a_page(recipe, tmp_path, capsys):
+    out, report, page, native = (tmp_path / name for name in ("out", "report", "page.md", "native.json"))
+    assert cli.main(["run", str(recipe), "--out", str(out), "--only", "cut-heldout"]) == 0
+    page.write_text("before\n<!-- results of mine -->\nold\n<!-- end of results -->\nafter\n")
+    command = ["report", str(out), str(out), "--out", str(report), "--page", str(page), "--name", "mine", "--native", str(native)]
+    native.write_text(json.dumps({"groups": {"all": {"count": 20, "f1": 0.25, "falsePositiveRate": 0.5, "auc": 0.75}}}))
+    assert cli.main(command) == 0
+    table = (report / "results.md").read_text()
+    assert table.startswith("Runs: 2;") and "| cut-heldout | 2 x 96 |" in table
+    assert "| the last, through the package | | | | 0.250 | 0.500 | 0.750 |" in table
+    assert (report / "results.svg").read_text().startswith("<svg")
+    assert page.read_text() == f"before\n<!-- results of mine -->\n{table}<!-- end of results -->\nafter\n"
+    native.write_text(native.read_text().replace("20", "21"))
+    assert cli.main(command) == 1
+    assert "take the same file for both" in capsys.readouterr().err
 
 
 def test_a_recipe_with_other_settings_or_data_leaves_earlier_results_alone(recipe, data, tmp_path, capsys):
