@@ -13,7 +13,7 @@ Runs every kernel that this CPU has against the scalar one, and measures how fas
 nothing leaves this machine. The text is meant for bug reports: the home folder is shown as ~.
 
 Exit codes: 0 nothing prevents running, 2 something does: no binary that can be loaded, a kernel that differs, a model
-folder that is not whole.
+folder that is not whole, an environment variable with a value that cannot be used.
 `;
 
 export const doctorCommand: Command = {

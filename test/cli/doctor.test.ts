@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // llama-guard doctor: on made-up machines, with and without a binary, as text and as JSON.
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -13,6 +13,7 @@ import type { DoctorSources } from '../../lib/cli/doctor/sources.js';
 import { reportText } from '../../lib/cli/doctor/text.js';
 import { LlamaGuardError } from '../../lib/errors/index.js';
 import type { SelfTestLine } from '../../lib/native/addon.js';
+import { loadAddon } from '../../lib/native/load-addon.js';
 import { runCli } from '../support/cli.js';
 import { FakeAddon } from '../support/fake-addon.js';
 
@@ -76,6 +77,7 @@ describe('llama-guard doctor', function () {
       release: '5.10.1',
       node: 'v24.0.0',
       glibc: undefined,
+      musl: false,
       home: path.join(root, 'home'),
       env: { LLAMA_GUARD_SNAPSHOTS: path.join(root, 'home', 'saved') },
       memoryLimit: undefined,
@@ -150,11 +152,11 @@ describe('llama-guard doctor', function () {
   });
 
   it('tells glibc and musl apart', async () => {
-    const of = async (changes: Partial<DoctorSources>, files = {}): Promise<unknown> =>
-      (await examine(sources(files, { platform: 'linux', ...changes }), undefined)).libc;
+    const of = async (changes: Partial<DoctorSources>): Promise<unknown> =>
+      (await examine(sources({}, { platform: 'linux', ...changes }), undefined)).libc;
     expect(await of({ glibc: '2.36' })).to.deep.equal({ name: 'glibc', version: '2.36' });
     expect(await of({})).to.deep.equal({ name: 'unknown', version: null });
-    expect(await of({}, { 'lib/ld-musl-aarch64.so.1': '' })).to.deep.equal({ name: 'musl', version: null });
+    expect(await of({ musl: true })).to.deep.equal({ name: 'musl', version: null });
   });
 
   it('says so where the system tells nothing', async () => {
@@ -189,6 +191,28 @@ describe('llama-guard doctor', function () {
     expect(report.model).to.deep.include({ weightBytes: null, demo: false });
     expect(report.problems[0]).to.match(/^ERR_LLAMA_GUARD_MODEL_NOT_FOUND: /);
   });
+
+  it('has the addon look at the weights: a layer that config.json names and the weights lack', async () => {
+    cpSync('models/demo', path.join(root, 'model'), { recursive: true });
+    const file = path.join(root, 'model', 'config.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as { model: { layers: number } };
+    config.model.layers++;
+    writeFileSync(file, JSON.stringify(config));
+    const report = await examine(sources(phone, { loadAddon }), path.join(root, 'model'));
+    expect(report.problems).to.have.lengthOf(1);
+    expect(report.problems[0]).to.match(/^ERR_LLAMA_GUARD_BAD_TENSOR: /);
+  });
+
+  for (const [name, value, code] of [
+    ['LLAMA_GUARD_ISA', 'sse9', 'UNKNOWN_ISA'],
+    ['LLAMA_GUARD_THREADS', 'many', 'INVALID_ARGUMENT'],
+  ] as const) {
+    it(`finds that ${name}=${value} cannot be used`, async () => {
+      const report = await examine(sources(phone, { loadAddon, env: { [name]: value, LLAMA_GUARD_SNAPSHOTS: 'off' } }), undefined);
+      expect(report.problems).to.have.lengthOf(1);
+      expect(report.problems[0]).to.match(new RegExp(`^ERR_LLAMA_GUARD_${code}: `));
+    });
+  }
 
   it('says where computed policies go, without writing there', async () => {
     const saved = path.join(root, 'saved');

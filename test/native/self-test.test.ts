@@ -4,7 +4,7 @@
 import { expect } from 'chai';
 
 import { loadAddon } from '../../lib/native/load-addon.js';
-import { lab } from './lab.js';
+import { emulatedIsas, emulationMark, lab } from './lab.js';
 
 const families = ['attention', 'kv_store', 'q4q8_matmul', 'quantize_q8', 'rms_norm', 'rope', 'silu_mul', 'softmax'];
 
@@ -23,6 +23,15 @@ describe('self-test', () => {
       expect(health, kernel).to.equal(kernel.endsWith('_scalar') ? 'equal' : 'unsupported');
     }
   });
+
+  for (const isa of emulatedIsas) {
+    it(`finds kernels of ${isa} equal${emulationMark(isa)}`, () => {
+      const cpu = { ...lab.interpretX86(lab.readRawCpu()), [isa]: true };
+      const lines = lab.selfTest({ cpu }).filter(({ kernel }) => kernel.endsWith(`_${isa}`));
+      expect(lines.map(({ health }) => health)).to.deep.equal(lines.map(() => 'equal'));
+      expect(lines).to.have.length.at.least(1);
+    });
+  }
 
   it('finds a kernel of any family that turns one bit of its last value', () => {
     const lines = lab.selfTest({ cpu: {}, spoiled: true });

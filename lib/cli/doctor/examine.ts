@@ -5,20 +5,22 @@ import { packageVersion } from '../../native/package-version.js';
 import { formatBytes } from '../format.js';
 import { examineMachine } from './machine.js';
 import { examineModel } from './model.js';
-import { examineNative } from './native.js';
-import type { DoctorReport, MachineReport, ModelReport, NativeReport } from './report.js';
+import { examineNative, loadBinary } from './native.js';
+import type { BinaryReport, DoctorReport, MachineReport, ModelReport, NativeReport } from './report.js';
 import { type DoctorSources, withoutHome } from './sources.js';
 
 /** @param model model folder; default: as for the other commands */
 export async function examine(sources: DoctorSources, model: string | undefined): Promise<DoctorReport> {
   const machine = examineMachine(sources);
-  const folder = await examineModel(sources, model);
-  const native = await examineNative(sources, machine.memory);
-  const problems = problemsOf(native, folder);
+  const { addon, binary } = loadBinary(sources);
+  const native = await examineNative(addon, machine.memory);
+  const folder = await examineModel(sources, model, addon);
+  const problems = problemsOf(binary, native, folder);
   const report = {
     ok: problems.length === 0,
     package: packageVersion(),
     ...machine,
+    binary,
     ...native,
     model: folder,
     problems,
@@ -27,7 +29,7 @@ export async function examine(sources: DoctorSources, model: string | undefined)
   return withoutHome(report, sources.home);
 }
 
-function problemsOf({ binary, selfTest }: NativeReport, model: ModelReport): string[] {
+function problemsOf(binary: BinaryReport, { selfTest }: NativeReport, model: ModelReport): string[] {
   const wrong = selfTest.filter(({ health }) => health === 'differs').map(({ kernel }) => kernel);
   return [
     ...(binary.error === null ? [] : [binary.error]),
@@ -36,12 +38,12 @@ function problemsOf({ binary, selfTest }: NativeReport, model: ModelReport): str
   ];
 }
 
-function warningsOf({ memory }: MachineReport, { binary, readBandwidth }: NativeReport, model: ModelReport): string[] {
+function warningsOf({ memory }: MachineReport, { threads, readBandwidth }: NativeReport, model: ModelReport): string[] {
   const { availableBytes } = memory;
   const short = availableBytes !== null && availableBytes < model.neededBytes;
   return [
     ...(short ? [`Memory is short: ${formatBytes(availableBytes)} free, about ${formatBytes(model.neededBytes)} needed`] : []),
-    ...(binary.error === null && readBandwidth === null ? ['There was no memory to measure the read rate with'] : []),
+    ...(threads !== null && readBandwidth === null ? ['There was no memory to measure the read rate with'] : []),
     ...(model.snapshots.state === 'not writable' ? ['Computed policies cannot be saved: every start computes them again'] : []),
   ];
 }

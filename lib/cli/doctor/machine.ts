@@ -44,11 +44,10 @@ function fieldsOf(text: string): Fields {
   return Object.fromEntries(lines.flatMap((match) => (match ? [[match[1], match[2]]] : [])));
 }
 
-function libc({ platform, glibc, ...sources }: DoctorSources): MachineReport['libc'] {
+function libc({ platform, glibc, musl }: DoctorSources): MachineReport['libc'] {
   if (platform === 'android') return { name: 'bionic', version: null };
   if (glibc !== undefined) return { name: 'glibc', version: glibc };
-  const musl = namesIn({ platform, glibc, ...sources }, '/lib').some((name) => name.startsWith('ld-musl-'));
-  return { name: platform === 'linux' && musl ? 'musl' : 'unknown', version: null };
+  return { name: musl ? 'musl' : 'unknown', version: null };
 }
 
 function clusters(sources: DoctorSources, blocks: readonly Fields[]): Cluster[] {

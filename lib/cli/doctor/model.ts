@@ -3,10 +3,11 @@
 
 import path from 'node:path';
 
-import { LlamaGuardError } from '../../errors/index.js';
+import { fromNative, LlamaGuardError } from '../../errors/index.js';
 import { loadSettings, modelFolder, type SnapshotSettings } from '../../facade/options.js';
 import { snapshotFolders } from '../../kv-cache/snapshot-folder.js';
 import { type Container, openContainer } from '../../loading/container.js';
+import type { EngineOptions, NativeAddon } from '../../native/addon.js';
 import type { ModelReport } from './report.js';
 import { type DoctorSources, isWritable } from './sources.js';
 
@@ -18,19 +19,31 @@ const tokensAtOnce = 4096;
 /** Node itself, activations and the tokenizer. */
 const otherBytes = 100e6;
 
-export async function examineModel(sources: DoctorSources, given: string | undefined): Promise<ModelReport> {
+/** @param addon what loads the model, to see whether it does; undefined where there is no binary */
+export async function examineModel(sources: DoctorSources, given: string | undefined, addon: NativeAddon | undefined): Promise<ModelReport> {
   const folder = path.resolve(modelFolder(given, sources.env));
-  const snapshots = await examineSnapshots(folder, loadSettings(undefined, sources.env).snapshots);
+  let snapshots: ModelReport['snapshots'] = { path: null, state: 'off' };
   try {
+    const settings = loadSettings(undefined, sources.env);
+    snapshots = await examineSnapshots(folder, settings.snapshots);
     const container = await openContainer(folder);
+    await tryToLoad(addon, container, settings.engine);
     const { demo } = container.config;
-    const weightBytes = container.weightsStamp.bytes;
-    return { path: folder, demo, weightBytes, neededBytes: demo ? needed(fullSize) : needed(sizesOf(container)), error: null, snapshots };
+    const neededBytes = needed(demo ? fullSize : sizesOf(container));
+    return { path: folder, demo, weightBytes: container.weightsStamp.bytes, neededBytes, error: null, snapshots };
   } catch (error) {
     if (!LlamaGuardError.isInstance(error)) throw error;
     const message = `${error.code}: ${error.message}`;
     return { path: folder, demo: false, weightBytes: null, neededBytes: needed(fullSize), error: message, snapshots };
   }
+}
+
+/** Maps the weights, which checks every range and shape, with the threads and the instruction set of the environment. */
+async function tryToLoad(addon: NativeAddon | undefined, { spec }: Container, options: EngineOptions): Promise<void> {
+  const model = await addon?.loadModel(spec, options).catch((error: unknown) => {
+    throw fromNative(error);
+  });
+  model?.dispose();
 }
 
 interface Sizes {

@@ -3,20 +3,23 @@
 
 import type { NativeAddon, Topology } from '../../native/addon.js';
 import { fullSize } from './model.js';
-import type { BandwidthReport, MemoryReport, NativeReport, ThreadsReport } from './report.js';
+import type { BandwidthReport, BinaryReport, MemoryReport, NativeReport, ThreadsReport } from './report.js';
 import type { DoctorSources } from './sources.js';
 
-export async function examineNative(sources: DoctorSources, { availableBytes }: MemoryReport): Promise<NativeReport> {
-  let addon: NativeAddon;
+/** The addon, or why there is none. */
+export function loadBinary(sources: DoctorSources): { readonly addon: NativeAddon | undefined; readonly binary: BinaryReport } {
   try {
-    addon = sources.loadAddon();
+    const addon = sources.loadAddon();
+    return { addon, binary: { path: sources.loadedFrom() ?? null, error: null } };
   } catch (error) {
-    const binary = { path: null, error: error instanceof Error ? error.message : String(error) };
-    return { binary, isas: [], threads: null, selfTest: [], readBandwidth: null };
+    return { addon: undefined, binary: { path: null, error: error instanceof Error ? error.message : String(error) } };
   }
+}
+
+export async function examineNative(addon: NativeAddon | undefined, { availableBytes }: MemoryReport): Promise<NativeReport> {
+  if (addon === undefined) return { isas: [], threads: null, selfTest: [], readBandwidth: null };
   const topology = addon.topology();
   return {
-    binary: { path: sources.loadedFrom() ?? null, error: null },
     isas: addon.isas(),
     threads: threadsReport(topology),
     selfTest: await addon.selfTest(),

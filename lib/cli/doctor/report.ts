@@ -60,7 +60,6 @@ export interface BandwidthReport {
 }
 
 export interface NativeReport {
-  readonly binary: BinaryReport;
   readonly isas: readonly IsaInfo[];
   readonly threads: ThreadsReport | null;
   readonly selfTest: readonly SelfTestLine[];
@@ -79,6 +78,7 @@ export interface ModelReport {
 
 export interface DoctorReport extends MachineReport, NativeReport {
   readonly package: string;
+  readonly binary: BinaryReport;
   readonly model: ModelReport;
   /** What prevents running. */
   readonly problems: readonly string[];

@@ -7,11 +7,12 @@ import { arch, homedir, platform, release } from 'node:os';
 import path from 'node:path';
 
 import type { Environment } from '../../facade/options.js';
+import { thisMachine as addonSearch } from '../../native/addon-search.js';
 import type { NativeAddon } from '../../native/addon.js';
 import { loadAddon, loadedFrom } from '../../native/load-addon.js';
 
 export interface DoctorSources {
-  /** Folder that holds /proc, /sys and /lib; '' = those of this machine. */
+  /** Folder that holds /proc and /sys; '' = those of this machine. */
   readonly root: string;
   readonly platform: string;
   readonly arch: string;
@@ -20,6 +21,8 @@ export interface DoctorSources {
   readonly node: string;
   /** Version of glibc, where Node runs on it. */
   readonly glibc: string | undefined;
+  /** Node was linked against musl. */
+  readonly musl: boolean;
   readonly home: string;
   readonly env: Environment;
   /** Bytes that the control group allows; undefined = no limit. */
@@ -41,6 +44,7 @@ export function thisMachine(): DoctorSources {
     release: release(),
     node: process.version,
     glibc: glibcVersion(),
+    musl: addonSearch().musl,
     home: homeFolder(),
     env: process.env,
     memoryLimit: limited(process.constrainedMemory()),
