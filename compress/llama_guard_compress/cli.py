@@ -11,7 +11,7 @@ from typing import Dict, List, Optional, Type
 import yaml
 
 from . import steps, steps_measure, steps_prune
-from .distributed import join_world
+from .distributed import World, join_world
 from .dry_run import plan_recipe, plan_step
 from .errors import CompressError, RecipeError
 from .recipe import read_recipe, run_recipe
@@ -84,7 +84,14 @@ def _run_step(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         plan_step(step, arguments.out.name)
     else:
-        step.run(arguments.out, join_world(arguments.threads))
+        step.run(arguments.out, _world(arguments, isinstance(step, steps.Train)))
+
+
+def _world(arguments: argparse.Namespace, trains: bool) -> World:
+    world = join_world(arguments.threads)
+    if world.size > 1 and not trains:
+        raise RecipeError("torchrun is for train, qat and distill alone: run the other steps in one process")
+    return world
 
 
 def _run_recipe(arguments: argparse.Namespace) -> None:
@@ -99,7 +106,7 @@ def _run_recipe(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         plan_recipe(recipe, arguments.out)
     else:
-        run_recipe(recipe, arguments.out, join_world(arguments.threads), arguments.only)
+        run_recipe(recipe, arguments.out, _world(arguments, False), arguments.only)
 
 
 def _number(name: str, text: str) -> float:

@@ -69,15 +69,10 @@ def run_recipe(recipe: Recipe, out: Path, world: World, only: Optional[str] = No
         digests[name] = _digest(step, digests)
         if not _is_done(folder, digests[name]):
             say(f"== {name}")
-            if world.leads:
-                folder.mkdir(parents=True, exist_ok=True)
-                write_json(folder / _BEGUN, {"digest": digests[name]})
-            world.wait()
-            placed = _placed(step, digests, out)
-            placed.run(folder, world)
-            if world.leads:
-                write_json(folder / _DONE, {"digest": digests[name], "settings": asdict(step)})
-            world.wait()
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / _BEGUN, {"digest": digests[name]})
+            _placed(step, digests, out).run(folder, world)
+            write_json(folder / _DONE, {"digest": digests[name], "settings": asdict(step)})
         if name == only:
             break
 

@@ -86,8 +86,8 @@ class Train(Step, Learning):
         state = trainer.run()
         if world.leads:
             save_model(out, model, folder, state)
-            trainer.forget()
         world.wait()
+        trainer.forget()
 
     def learning(self) -> Learning:
         return Learning(**{name: getattr(self, name) for name in Learning.__dataclass_fields__})

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from .batches import Builder, Schooling, Targets, Variation, Weights, varied
 from .data import Conversation
 from .distill import TeacherLogits, distance
-from .distributed import World, clip, full_state, precision, wrap
+from .distributed import World, full_state, precision, shard
 from .errors import CheckpointError
 from .evaluate import judge, to_device
 from .metrics import auc
@@ -73,8 +73,8 @@ class Trainer:
         for parameter_name, parameter in model.named_parameters():
             parameter.requires_grad = not parameter_name.startswith(tuple(settings.freeze))
         model.recompute = settings.recompute
-        self._guard = model.to(world.device)
-        self._model = wrap(self._guard, world, settings.bf16)
+        self._model = model.to(world.device)
+        shard(self._model, world, settings.bf16)
         self._named = {n: p for n, p in self._model.named_parameters() if p.requires_grad}
         self._optimizer = torch.optim.AdamW(
             [{"params": [p for n, p in self._named.items() if "norm" not in n], "weight_decay": settings.decay},
@@ -84,7 +84,7 @@ class Trainer:
         self._ids = torch.tensor(self._builders["short"].labels.ids, device=world.device)
 
     def run(self) -> Dict[str, torch.Tensor]:
-        """Trains to the end. Returns the averaged weights by name (on the leading process)."""
+        """Trains to the end. Returns the averaged weights by name."""
         settings = self._settings
         start = self._resume()
         schooling = Schooling(self._data, settings.batch, settings.seed)
@@ -129,7 +129,7 @@ class Trainer:
             loss = self._loss(logits, text, targets, rows)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        clip(self._model, settings.clip)
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), settings.clip)
         self._optimizer.step()
         self._update_average(step)
         return float(loss.detach())
@@ -173,7 +173,7 @@ class Trainer:
         """Says how the averaged weights do on conversations that training leaves out."""
         mine = {name: parameter.detach().clone() for name, parameter in self._named.items()}
         self._take_average()
-        scores = judge(self._guard, self._builders[self._style(step)], self._validation).scores
+        scores = judge(self._model, self._builders[self._style(step)], self._validation).scores
         with torch.no_grad():
             for name, value in mine.items():
                 self._named[name].copy_(value)
@@ -186,6 +186,7 @@ class Trainer:
         self._state_path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._state_path.with_suffix(".partial")
         torch.save(state, partial)
+        self._world.wait()  # so that all processes have this step's state, or all the one before
         os.replace(partial, self._state_path)
 
     def _local_state(self) -> Dict[str, torch.Tensor]:
@@ -194,8 +195,15 @@ class Trainer:
 
     def _resume(self) -> int:
         """Takes up a saved state; the first step to do."""
-        if not self._state_path.exists():
-            return 0
+        step = self._load() if self._state_path.exists() else 0
+        if not self._world.agrees(step):
+            raise CheckpointError(f"{self._state_path.parent} holds states of different steps: remove them to start anew")
+        if step > 0:
+            say(f"{self._name}: goes on after step {step}")
+        return step
+
+    def _load(self) -> int:
+        """Reads the saved state; the steps that it has behind it."""
         try:
             state = torch.load(self._state_path, map_location=self._world.device)
             if state["settings"] != vars(self._settings):
@@ -207,5 +215,4 @@ class Trainer:
             self._average = state["average"]
         except (OSError, RuntimeError, KeyError, EOFError, ValueError, pickle.UnpicklingError) as error:
             raise CheckpointError(f"{self._state_path} is damaged ({error}): remove it to start anew") from error
-        say(f"{self._name}: goes on after step {state['step']}")
         return state["step"]
