@@ -18,7 +18,8 @@ namespace {
 
 class UnequalCores {
  public:
-  UnequalCores(std::vector<size_t> costs, size_t tasks) : costs_(std::move(costs)), clocks_(costs_.size()), done_(costs_.size()), tasks_(tasks) {}
+  UnequalCores(std::vector<size_t> costs, size_t tasks)
+      : costs_(std::move(costs)), clocks_(costs_.size()), done_(costs_.size()), tasks_(tasks) {}
 
   void Task(size_t thread) {
     std::unique_lock<std::mutex> lock(mutex_);

@@ -45,8 +45,11 @@ PanelMatrix MakeMatrix(size_t index, Operands& in) {
   const auto& shape = kProducts[index];
   const size_t n = shape.panels * kPanelRows, k = shape.group * shape.groups, cells = n * shape.groups;
   uint8_t* const values = in.Line<uint8_t>(n * k / 2);
-  for (size_t i = 0; i < n * k / 2; ++i) values[i] = static_cast<uint8_t>(AtCorners(index) ? (i % 5 == 0 ? 0xff : 0x00) : in.Integer(0, 255));
-  const void* const row_scales = ScaleBytes(shape.group) == 4 ? static_cast<const void*>(in.Floats(cells, 0.03125f)) : in.Halves(cells, 0.03125f);
+  for (size_t i = 0; i < n * k / 2; ++i) {
+    values[i] = static_cast<uint8_t>(AtCorners(index) ? (i % 5 == 0 ? 0xff : 0x00) : in.Integer(0, 255));
+  }
+  const bool halves = ScaleBytes(shape.group) == sizeof(uint16_t);
+  const void* const row_scales = halves ? static_cast<const void*>(in.Halves(cells, 0.03125f)) : in.Floats(cells, 0.03125f);
   uint8_t* const q4 = in.Line<uint8_t>(shape.panels * PanelBytes(k));
   uint8_t* const scales = in.Line<uint8_t>(cells * ScaleBytes(shape.group));
   int16_t* const sums = in.Line<int16_t>(cells);

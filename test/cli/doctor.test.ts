@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // llama-guard doctor: on made-up machines, with and without a binary, as text and as JSON.
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -12,7 +12,7 @@ import type { DoctorReport } from '../../lib/cli/doctor/report.js';
 import type { DoctorSources } from '../../lib/cli/doctor/sources.js';
 import { reportText } from '../../lib/cli/doctor/text.js';
 import { LlamaGuardError } from '../../lib/errors/index.js';
-import type { SelfTestLine } from '../../lib/native/addon.js';
+import type { SelfTestLine, Topology } from '../../lib/native/addon.js';
 import { loadAddon } from '../../lib/native/load-addon.js';
 import { runCli } from '../support/cli.js';
 import { FakeAddon } from '../support/fake-addon.js';
@@ -30,7 +30,11 @@ function armCpu(processor: number, part: string): string {
 
 /** A phone with four little cores and two big ones, in the words of its kernel. */
 const phone: Readonly<Record<string, string | Buffer>> = {
-  'proc/cpuinfo': [...[0, 1, 2, 3].map((cpu) => armCpu(cpu, '0xd05')), ...[4, 5].map((cpu) => armCpu(cpu, '0xd41')), 'Hardware\t: Some Phone\n'].join('\n'),
+  'proc/cpuinfo': [
+    ...[0, 1, 2, 3].map((cpu) => armCpu(cpu, '0xd05')),
+    ...[4, 5].map((cpu) => armCpu(cpu, '0xd41')),
+    'Hardware\t: Some Phone\n',
+  ].join('\n'),
   'proc/self/status': 'Name:\tnode\nCpus_allowed:\t3e\nCpus_allowed_list:\t1-3,5\n',
   'proc/self/auxv': auxv(16_384),
   'proc/meminfo': 'MemTotal:        4000000 kB\nMemFree:          100000 kB\nMemAvailable:    1000000 kB\n',
@@ -106,7 +110,7 @@ describe('llama-guard doctor', function () {
       pageBytes: 16_384,
       memory: { totalBytes: 4_096_000_000, availableBytes: 1_024_000_000, limitBytes: null },
       binary: { path: '~/pkg/llama_guard.node', error: null },
-      threads: { default: 1, reason: 'the 1 big ones of 4 CPUs that this process may use', bigCpus: [5], pinnedCpus: [], cpuQuota: null },
+      threads: { default: 1, reason: '1 of 4 CPUs that this process may use, the big ones', bigCpus: [5], pinnedCpus: [], cpuQuota: null },
       selfTest: [{ family: 'softmax', kernel: 'softmax_1x16_scalar', isa: 'scalar', health: 'equal' }],
       // 10^10 bytes a second over 313,091,712 bytes of weights.
       readBandwidth: { bytesPerS: 1e10, threads: 1, estimatedTokensPerS: 31.9 },
@@ -116,7 +120,7 @@ describe('llama-guard doctor', function () {
     });
     // The demo model stands for the full-size one: weights, 4096 tokens of 24,576 bytes, and 100 MB.
     expect(report.model).to.deep.include({ demo: true, neededBytes: 313_091_712 + 4096 * 24_576 + 100e6, error: null });
-    expect(report.model.snapshots).to.deep.equal({ path: '~/saved', state: 'writable' });
+    expect(report.model.snapshots).to.deep.equal({ path: '~/saved', state: 'usable' });
   });
 
   it('names no user: the home folder is ~ in text and JSON', async () => {
@@ -136,7 +140,7 @@ describe('llama-guard doctor', function () {
       'usable CPUs 1-3,5',
       'memory      1024.0 MB free of 4096.0 MB; needs about 513.8 MB',
       'kernels     scalar (amx), those in brackets not on this CPU',
-      'self-test   1 kernels equal, 0 differ, 0 not on this CPU',
+      'self-test   kernels: 1 equal, 0 different, 0 not on this CPU',
       'read rate   10.0 GB/s with 1 thread(s); estimate for the full-size model: at most 31.9 tokens/s',
       'Nothing prevents running.',
     ]) {
@@ -214,14 +218,38 @@ describe('llama-guard doctor', function () {
     });
   }
 
+  it('tells why there are so many threads', async () => {
+    const of = async (changes: Partial<Topology>): Promise<string | undefined> => {
+      const topology = { usableCpus: [0, 1, 2, 3], bigCpus: [0, 1, 2, 3], cpuQuota: 0, defaultThreads: 4, pinnedCpus: [], ...changes };
+      const addon = Object.assign(new FakeAddon(), { topology: () => topology });
+      return (await examine(sources({}, { loadAddon: () => addon }), undefined)).threads?.reason;
+    };
+    const usable = '4 CPUs that this process may use';
+    expect(await of({})).to.equal(`4 of ${usable}`);
+    expect(await of({ cpuQuota: 2, defaultThreads: 2 })).to.equal(`4 of ${usable}, cut to the quota of 2`);
+    expect(await of({ bigCpus: [2, 3], defaultThreads: 2, pinnedCpus: [2, 3] })).to.equal(
+      `2 of ${usable}, the big ones, which threads keep to`,
+    );
+  });
+
   it('says where computed policies go, without writing there', async () => {
     const saved = path.join(root, 'saved');
     const of = async (folder: string) =>
       (await examine(sources({ file: '' }, { env: { LLAMA_GUARD_SNAPSHOTS: folder } }), undefined)).model.snapshots;
-    expect(await of(path.join(saved, 'deep'))).to.deep.equal({ path: path.join(saved, 'deep'), state: 'writable' });
+    expect(await of(path.join(saved, 'deep'))).to.deep.equal({ path: path.join(saved, 'deep'), state: 'usable' });
     expect(await of('off')).to.deep.equal({ path: null, state: 'off' });
-    expect((await of(path.join(root, 'file', 'below'))).state).to.equal('not writable');
+    expect((await of(path.join(root, 'file', 'below'))).state).to.equal('not usable');
     expect(readdirSync(root)).not.to.include('saved');
+  });
+
+  it('passes over a folder beside the model that anyone can write', async () => {
+    const model = path.join(root, 'model');
+    const of = async () => (await examine(sources({}, { env: { XDG_CACHE_HOME: path.join(root, 'cache') } }), model)).model.snapshots;
+    cpSync('models/demo', model, { recursive: true, filter: (file) => path.basename(file) !== 'snapshots' });
+    expect(await of()).to.deep.equal({ path: path.join(model, 'snapshots'), state: 'usable' });
+    mkdirSync(path.join(model, 'snapshots'));
+    chmodSync(path.join(model, 'snapshots'), 0o777);
+    expect(await of()).to.deep.equal({ path: path.join(root, 'cache', 'llama-guard-int4', 'snapshots'), state: 'usable' });
   });
 
   it('--json prints one object about this machine, and the exit code is 0', async () => {

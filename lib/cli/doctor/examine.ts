@@ -31,9 +31,10 @@ export async function examine(sources: DoctorSources, model: string | undefined)
 
 function problemsOf(binary: BinaryReport, { selfTest }: NativeReport, model: ModelReport): string[] {
   const wrong = selfTest.filter(({ health }) => health === 'differs').map(({ kernel }) => kernel);
+  const advice = 'do not use this binary here, and please report it';
   return [
     ...(binary.error === null ? [] : [binary.error]),
-    ...(wrong.length === 0 ? [] : [`Kernels that differ from the scalar one, do not use them: ${wrong.join(', ')}. Please report this`]),
+    ...(wrong.length === 0 ? [] : [`Kernels differ from the scalar ones, ${advice}: ${wrong.join(', ')}`]),
     ...(model.error === null ? [] : [model.error]),
   ];
 }
@@ -44,6 +45,6 @@ function warningsOf({ memory }: MachineReport, { threads, readBandwidth }: Nativ
   return [
     ...(short ? [`Memory is short: ${formatBytes(availableBytes)} free, about ${formatBytes(model.neededBytes)} needed`] : []),
     ...(threads !== null && readBandwidth === null ? ['There was no memory to measure the read rate with'] : []),
-    ...(model.snapshots.state === 'not writable' ? ['Computed policies cannot be saved: every start computes them again'] : []),
+    ...(model.snapshots.state === 'not usable' ? ['Computed policies cannot be saved: every start computes them again'] : []),
   ];
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model folder, what judging with it takes, and where computed policies are saved.
 
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 import { fromNative, LlamaGuardError } from '../../errors/index.js';
@@ -20,7 +21,11 @@ const tokensAtOnce = 4096;
 const otherBytes = 100e6;
 
 /** @param addon what loads the model, to see whether it does; undefined where there is no binary */
-export async function examineModel(sources: DoctorSources, given: string | undefined, addon: NativeAddon | undefined): Promise<ModelReport> {
+export async function examineModel(
+  sources: DoctorSources,
+  given: string | undefined,
+  addon: NativeAddon | undefined,
+): Promise<ModelReport> {
   const folder = path.resolve(modelFolder(given, sources.env));
   let snapshots: ModelReport['snapshots'] = { path: null, state: 'off' };
   try {
@@ -69,7 +74,8 @@ async function examineSnapshots(folder: string, settings: SnapshotSettings | und
   if (settings === undefined) return { path: null, state: 'off' };
   const places = snapshotFolders({ ...settings, modelFolder: folder });
   for (const place of places) {
-    if (await isWritable(place.path)) return { path: place.path, state: 'writable' };
+    const mayBeUsed = !existsSync(place.path) || (await place.isTrusted());
+    if (mayBeUsed && (await isWritable(place.path))) return { path: place.path, state: 'usable' };
   }
-  return { path: places.at(-1)?.path ?? null, state: 'not writable' };
+  return { path: places.at(-1)?.path ?? null, state: 'not usable' };
 }

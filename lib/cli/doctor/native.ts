@@ -28,13 +28,12 @@ export async function examineNative(addon: NativeAddon | undefined, { availableB
 }
 
 function threadsReport({ usableCpus, bigCpus, cpuQuota, defaultThreads, pinnedCpus }: Topology): ThreadsReport {
-  const some = bigCpus.length < usableCpus.length;
-  const cpus = some ? `the ${bigCpus.length} big ones of ${usableCpus.length} CPUs` : `all ${usableCpus.length} CPUs`;
+  const big = bigCpus.length < usableCpus.length ? ', the big ones' : '';
   const quota = defaultThreads < bigCpus.length ? `, cut to the quota of ${cpuQuota}` : '';
-  const pinned = pinnedCpus.length > 0 ? ', which the threads keep to' : '';
+  const pinned = pinnedCpus.length > 0 ? ', which threads keep to' : '';
   return {
     default: defaultThreads,
-    reason: `${cpus} that this process may use${quota}${pinned}`,
+    reason: `${bigCpus.length} of ${usableCpus.length} CPUs that this process may use${big}${quota}${pinned}`,
     bigCpus,
     pinnedCpus,
     cpuQuota: cpuQuota === 0 ? null : cpuQuota,

@@ -73,7 +73,8 @@ export interface ModelReport {
   /** Memory that judging takes: an estimate. For a demo model, that of the full-size one. */
   readonly neededBytes: number;
   readonly error: string | null;
-  readonly snapshots: { readonly path: string | null; readonly state: 'writable' | 'not writable' | 'off' };
+  /** Where computed policies would be saved. */
+  readonly snapshots: { readonly path: string | null; readonly state: 'usable' | 'not usable' | 'off' };
 }
 
 export interface DoctorReport extends MachineReport, NativeReport {

@@ -2,7 +2,7 @@
 // The report as text: short, aligned, fit to be pasted into a bug report.
 
 import { formatBytes } from '../format.js';
-import type { Cluster, DoctorReport, MemoryReport } from './report.js';
+import type { BandwidthReport, Cluster, DoctorReport, MemoryReport } from './report.js';
 
 const indent = 12;
 
@@ -24,8 +24,9 @@ function line([name, text]: Row): string {
 
 function machineRows(report: DoctorReport): Row[] {
   const { libc } = report;
+  const libcText = `${libc.name}${libc.version === null ? '' : ` ${libc.version}`}`;
   return [
-    ['platform', `${report.platform}-${report.arch}, kernel ${report.system}, ${libc.name}${libc.version === null ? '' : ` ${libc.version}`}`],
+    ['platform', `${report.platform}-${report.arch}, kernel ${report.system}, ${libcText}`],
     ['node', report.node],
     ['CPU', report.cpu ?? 'not told'],
     ['features', report.cpuFeatures.join(' ') || 'not told'],
@@ -40,16 +41,19 @@ function nativeRows({ binary, isas, threads, selfTest, readBandwidth }: DoctorRe
   if (threads === null) return [['binary', 'none']];
   const names = isas.map(({ name, supported }) => (supported ? name : `(${name})`)).join(' ');
   const count = (health: string): number => selfTest.filter((entry) => entry.health === health).length;
-  const quota = threads.cpuQuota === null ? '' : `; quota of ${threads.cpuQuota}`;
-  const rate = readBandwidth === null ? 'not measured' : `${(readBandwidth.bytesPerS / 1e9).toFixed(1)} GB/s with ${readBandwidth.threads} thread(s)`;
-  const allows = readBandwidth === null ? '' : `; estimate for the full-size model: at most ${readBandwidth.estimatedTokensPerS} tokens/s`;
   return [
     ['binary', binary.path ?? 'not told'],
     ['kernels', `${names}${isas.every(({ supported }) => supported) ? '' : ', those in brackets not on this CPU'}`],
-    ['self-test', `${count('equal')} kernels equal, ${count('differs')} differ, ${count('unsupported')} not on this CPU`],
-    ['threads', `${threads.default}: ${threads.reason}${quota}`],
-    ['read rate', `${rate}${allows}`],
+    ['self-test', `kernels: ${count('equal')} equal, ${count('differs')} different, ${count('unsupported')} not on this CPU`],
+    ['threads', `${threads.default}: ${threads.reason}`],
+    ['read rate', rateText(readBandwidth)],
   ];
+}
+
+function rateText(rate: BandwidthReport | null): string {
+  if (rate === null) return 'not measured';
+  const measured = `${(rate.bytesPerS / 1e9).toFixed(1)} GB/s with ${rate.threads} thread(s)`;
+  return `${measured}; estimate for the full-size model: at most ${rate.estimatedTokensPerS} tokens/s`;
 }
 
 function modelRows({ model }: DoctorReport): Row[] {
