@@ -43,8 +43,8 @@ export function androidSymbols(text = readFileSync(new URL('android-symbols.txt'
   return new Map(lines.map((line) => line.split(' ')).map(([name, level]) => [name, Number(level)]));
 }
 
-/** All that is wrong with an addon as tools/elf.mjs describes it, one line each. */
-export function binaryProblems(elf, targetName) {
+/** All that is wrong with an addon as tools/elf.mjs describes it, one line each. `android`: as androidSymbols() gives it. */
+export function binaryProblems(elf, targetName, android = androidSymbols()) {
   const target = targets[targetName];
   const problems = [];
   if (elf.arch !== target.arch) problems.push(`is for ${elf.arch}`);
@@ -55,7 +55,7 @@ export function binaryProblems(elf, targetName) {
   for (const library of elf.needed) {
     if (!target.libraries.includes(library)) problems.push(`needs ${library}`);
   }
-  return [...problems, ...exportProblems(elf.symbols), ...importProblems(elf.symbols, target)];
+  return [...problems, ...exportProblems(elf.symbols), ...importProblems(elf.symbols, target, android)];
 }
 
 function exportProblems(symbols) {
@@ -64,13 +64,13 @@ function exportProblems(symbols) {
   return exported.includes(entryPoints[0]) ? problems : [...problems, `does not export ${entryPoints[0]}`];
 }
 
-function importProblems(symbols, target) {
+function importProblems(symbols, target, android) {
   const fromNode = nodeSymbols();
   const problems = [];
   for (const symbol of symbols.filter(({ defined }) => !defined)) {
     const isNode = /^(napi|node_api)_/.test(symbol.name);
     if (isNode && !fromNode.has(symbol.name)) problems.push(`uses ${symbol.name}, which is not in Node-API ${nodeApi.slice(1)}`);
-    if (!isNode) problems.push(...target.undefinedProblem(symbol));
+    if (!isNode) problems.push(...target.undefinedProblem(symbol, android));
   }
   return problems;
 }
@@ -83,9 +83,9 @@ function glibcProblem({ name, weak, version }) {
   return compareVersions(number, newestGlibc) > 0 ? [`uses ${name} of ${version}; ${newestGlibc} is the newest allowed`] : [];
 }
 
-function bionicProblem({ name }) {
+function bionicProblem({ name }, android) {
   if (name === '__emutls_get_address') return ['emulates thread_local (__emutls_get_address)'];
-  const level = androidSymbols().get(name);
+  const level = android.get(name);
   if (level === undefined) return [`leaves ${name} undefined, which tools/android-symbols.txt does not list`];
   return level > oldestAndroid ? [`uses ${name}, which came with API ${level}; ${oldestAndroid} is the oldest supported`] : [];
 }

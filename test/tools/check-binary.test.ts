@@ -28,7 +28,7 @@ interface Elf {
 interface CheckBinary {
   readonly targets: Readonly<Record<string, unknown>>;
   androidSymbols(text?: string): Map<string, number>;
-  binaryProblems(elf: Elf, target: string): string[];
+  binaryProblems(elf: Elf, target: string, android?: ReadonlyMap<string, number>): string[];
   compareVersions(a: string, b: string): number;
   nodeSymbols(): Set<string>;
 }
@@ -125,7 +125,11 @@ describe('tools/android-symbols.txt', () => {
   });
 
   it('refuses a symbol that it lists with a later level', () => {
-    expect(androidSymbols('# comment\naligned_alloc 28\n')).to.deep.equal(new Map([['aligned_alloc', 28]]));
+    const listed = androidSymbols('# comment\nmalloc 21\naligned_alloc 28\n');
+    const symbols = [entry, uses('malloc'), uses('aligned_alloc')];
+    expect(binaryProblems({ ...android, symbols }, 'android-arm64', listed)).to.deep.equal([
+      'uses aligned_alloc, which came with API 28; 24 is the oldest supported',
+    ]);
   });
 });
 

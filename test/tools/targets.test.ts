@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cross builds say what they miss and how to get it, and find an NDK by either of its variables.
+// Cross builds say what they miss and how to get it, and find an NDK by either of its variables; prebuild knows when it is
+// not meant.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -58,6 +59,25 @@ describe('npm run build:android-arm64', () => {
     const command = ['tools/build-cross.mjs', 'android-arm64', '--tool', 'gyp'];
     const { stderr, status } = spawnSync(process.execPath, command, { encoding: 'utf8', env });
     expect({ stderr, status }).to.deep.equal({ stderr: '--tool gyp does not build android-arm64; cmake does\n', status: 1 });
+  });
+});
+
+describe('npm run prebuild', () => {
+  /** Starts it from a process whose command line looks like npm's. */
+  const startedBy = (npm: string): { stderr: string; status: number | null } => {
+    const input = `"${process.execPath}" tools/prebuild.mjs no-such-target\n`;
+    const { stderr, status } = spawnSync('sh', [], { argv0: npm, input, encoding: 'utf8' });
+    return { stderr, status };
+  };
+  const refused = { stderr: 'there is no target no-such-target; there are linux-x64, linux-arm64, android-arm64\n', status: 1 };
+
+  it('refuses a target that it does not know', () => {
+    expect(startedBy('npm run prebuild')).to.deep.equal(refused);
+  });
+
+  it('does nothing as the step that npm makes of it before `npm run build`', function () {
+    if (!['linux', 'android'].includes(process.platform)) this.skip();
+    expect(startedBy('npm run build')).to.deep.equal({ stderr: '', status: 0 });
   });
 });
 
