@@ -35,8 +35,8 @@ function output(command, args, folder, { statuses = [0] } = {}) {
   const set = Object.entries(process.env).filter(([variable]) => !variable.startsWith('LLAMA_GUARD_'));
   const env = { ...Object.fromEntries(set), LLAMA_GUARD_SNAPSHOTS: 'off', QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu' };
   const { stdout, stderr, status, error } = spawnSync(command, args, { cwd: folder, env, encoding: 'utf8', maxBuffer: 1 << 26 });
-  if (error || !statuses.includes(status)) fail(`check-package: ${command} ${args.join(' ')} failed\n${error?.message ?? stdout + stderr}`);
-  return stdout;
+  if (!error && statuses.includes(status)) return stdout;
+  return fail(`check-package: ${command} ${args.join(' ')} failed\n${error?.message ?? stdout + stderr}`);
 }
 
 /** Packs into `folder`; the path of the package. */
@@ -71,14 +71,17 @@ function answers(start, machine, folder) {
   const cli = `node_modules/${name}/dist/esm/cli/main.js`;
   // The exit code is the verdict.
   const said = JSON.parse(output(command, [...first, cli, 'check', '--json', text], folder, { statuses: [0, 1] }));
-  if (said.verdict !== module.verdict) fail(`check-package: the command says ${said.verdict} on ${machine}, the module ${module.verdict}`);
-  return { verdict: module.verdict, bits: module.bits };
+  const { verdict, bits } = module;
+  if (said.verdict !== verdict) fail(`check-package: the command says ${said.verdict} on ${machine}, the module ${verdict}`);
+  return { verdict, bits };
 }
 
 if (isMain(import.meta.url)) {
   const options = { arm64: { type: 'boolean', default: false }, tarball: { type: 'string' } };
   const { values } = parseArgs({ options });
-  if (!existsSync('prebuilds') && values.tarball === undefined) fail('check-package: there is no folder prebuilds; run `npm run prebuild` first');
+  if (values.tarball === undefined && !existsSync('prebuilds')) {
+    fail('check-package: there is no folder prebuilds; run `npm run prebuild` first');
+  }
   const folder = mkdtempSync(path.join(tmpdir(), 'llama-guard-package-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   install(values.tarball ?? pack(folder), folder);

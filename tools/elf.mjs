@@ -45,7 +45,8 @@ function tableOf(bytes, offsetAt, sizeAt, read) {
 }
 
 function sectionAt(bytes, at) {
-  return { type: bytes.readUInt32LE(at + 4), offset: word(bytes, at + 24), size: word(bytes, at + 32), link: bytes.readUInt32LE(at + 40) };
+  const [type, link] = [bytes.readUInt32LE(at + 4), bytes.readUInt32LE(at + 40)];
+  return { type, offset: word(bytes, at + 24), size: word(bytes, at + 32), link };
 }
 
 /** A 64-bit word; those that a file on disk holds are small enough for a number. */

@@ -48,7 +48,8 @@ export function buildTarget(name, { sysroot, env = process.env } = {}) {
 
 /** Arguments for cmake-js, or what is missing. */
 function ndkArguments({ ANDROID_NDK_HOME, ANDROID_NDK_ROOT }) {
-  const files = [ANDROID_NDK_HOME, ANDROID_NDK_ROOT].filter(Boolean).map((ndk) => path.join(ndk, 'build/cmake/android.toolchain.cmake'));
+  const ndks = [ANDROID_NDK_HOME, ANDROID_NDK_ROOT].filter(Boolean);
+  const files = ndks.map((ndk) => path.join(ndk, 'build/cmake/android.toolchain.cmake'));
   const file = files.find((candidate) => existsSync(candidate));
   return file === undefined ? noNdk : [`--CDCMAKE_TOOLCHAIN_FILE=${file}`, ...android];
 }

@@ -67,10 +67,18 @@ describe('tools/check-binary.mjs', () => {
     ['another architecture', { arch: 'arm64' }, 'is for arm64'],
     ['pages that are too small', { loadAlignments: [4096, 2048] }, 'a segment is aligned to 2048 bytes; pages may have 4096'],
     ['a shared C++ library', { needed: ['libstdc++.so.6', 'libc.so.6'] }, 'needs libstdc++.so.6'],
-    ['a function of a newer glibc', { symbols: [entry, uses('pthread_create', 'GLIBC_2.34')] }, 'uses pthread_create of GLIBC_2.34; 2.28 is the newest allowed'],
+    [
+      'a function of a newer glibc',
+      { symbols: [entry, uses('pthread_create', 'GLIBC_2.34')] },
+      'uses pthread_create of GLIBC_2.34; 2.28 is the newest allowed',
+    ],
     ['a function of the C++ library', { symbols: [entry, uses('_Znwm', 'GLIBCXX_3.4')] }, 'uses _Znwm of GLIBCXX_3.4'],
     ['a function of no library', { symbols: [entry, uses('uv_run')] }, 'leaves uv_run undefined'],
-    ['a function that Node-API 8 lacks', { symbols: [entry, uses('node_api_post_finalizer')] }, 'uses node_api_post_finalizer, which is not in Node-API 8'],
+    [
+      'a function that Node-API 8 lacks',
+      { symbols: [entry, uses('node_api_post_finalizer')] },
+      'uses node_api_post_finalizer, which is not in Node-API 8',
+    ],
     ['an export too many', { symbols: [entry, { ...entry, name: '_ZTI1A' }] }, 'exports _ZTI1A'],
     ['no entry point', { symbols: [] }, 'does not export napi_register_module_v1'],
   ];
@@ -89,13 +97,18 @@ describe('tools/check-binary.mjs', () => {
     expect(binaryProblems({ ...arm64, loadAlignments: [16384] }, 'linux-arm64')).to.have.lengthOf(1);
   });
 
+  const unlisted = (name: string): string => `leaves ${name} undefined, which tools/android-symbols.txt does not list`;
   const bionic: readonly [what: string, change: Partial<Elf>, said: string][] = [
     ['segments for pages of 4 KB', { loadAlignments: [4096] }, 'a segment is aligned to 4096 bytes; pages may have 16384'],
     ['thread-local storage', { threadLocal: true }, 'has thread-local storage'],
-    ['emulated thread-local storage', { symbols: [entry, uses('__emutls_get_address')] }, 'emulates thread_local (__emutls_get_address)'],
+    [
+      'emulated thread-local storage',
+      { symbols: [entry, uses('__emutls_get_address')] },
+      'emulates thread_local (__emutls_get_address)',
+    ],
     ['a shared C++ library', { needed: ['libc++_shared.so'] }, 'needs libc++_shared.so'],
-    ['a function that Android got later', { symbols: [entry, uses('aligned_alloc')] }, 'leaves aligned_alloc undefined, which tools/android-symbols.txt does not list'],
-    ['the unwinder left out', { symbols: [entry, uses('_Unwind_Resume')] }, 'leaves _Unwind_Resume undefined, which tools/android-symbols.txt does not list'],
+    ['a function that Android got later', { symbols: [entry, uses('aligned_alloc')] }, unlisted('aligned_alloc')],
+    ['the unwinder left out', { symbols: [entry, uses('_Unwind_Resume')] }, unlisted('_Unwind_Resume')],
   ];
   for (const [what, change, said] of bionic) {
     it(`finds ${what} in an addon for Android`, () => {
