@@ -14,11 +14,6 @@ def always_unsafe(conversations: Sequence[Conversation]) -> Dict:
 
 
 def ngrams(train: Sequence[Conversation], conversations: Sequence[Conversation]) -> Dict:
-    """The n-gram model's figures. Raises ImportError without scikit-learn."""
-    return figures(conversations, fit_ngrams(train).predict_proba(judged_texts(conversations))[:, 1])
-
-
-def fit_ngrams(train: Sequence[Conversation]):
     """
     Words (1 and 2) and letters within words (2 to 5) of the judged message, trained on the same lines as the model.
     Raises ImportError without scikit-learn.
@@ -34,9 +29,9 @@ def fit_ngrams(train: Sequence[Conversation]):
         ),
         LogisticRegression(C=10, max_iter=1000),
     )
-    return model.fit(judged_texts(train), [item.unsafe for item in train])
+    model.fit(_texts(train), [item.unsafe for item in train])
+    return figures(conversations, model.predict_proba(_texts(conversations))[:, 1])
 
 
-def judged_texts(conversations: Sequence[Conversation]) -> List[str]:
-    """The last message of each."""
+def _texts(conversations: Sequence[Conversation]) -> List[str]:
     return [item.texts[-1] for item in conversations]

@@ -49,15 +49,6 @@ def read_conversations(path: Path) -> List[Conversation]:
     return found
 
 
-def write_conversations(conversations: List[Conversation], path: Path) -> None:
-    """Writes a file that `read_conversations` reads."""
-    with open(path, "w", encoding="utf-8") as file:
-        for item in conversations:
-            messages = [{"role": role, "content": text} for role, text in zip(item.roles, item.texts)]
-            line = {"lang": item.lang, "messages": messages, "label": item.label, "categories": list(item.categories)}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
 def split_off(conversations: List[Conversation], share: float) -> Tuple[List[Conversation], List[Conversation]]:
     """Parts a set in two; a conversation's own text decides, so that a longer file keeps the old parts."""
     def chosen(item: Conversation) -> bool:

@@ -8,19 +8,17 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple
 from .batches import Builder
 from .checkpoint import load_model, load_tokenizer, save_model, write_json
 from .config import ModelConfig
-from .data import Conversation, read_conversations, split_off, write_conversations
+from .data import Conversation, read_conversations, split_off
 from .distill import TeacherLogits, record
 from .distributed import World
 from .errors import RecipeError
 from .model import Guard, initialize
 from .progress import say
 from .quantize import GROUPS, Scheme
-from .recombine import recombine
 from .synonyms import read_synonyms
 from .training import Learning, Trainer
 
 STYLE = "llama-guard-3-1b"
-CONVERSATIONS = "conversations.jsonl"
 
 
 @dataclass
@@ -57,9 +55,8 @@ def open_model(folder: str, world: World) -> Tuple[Guard, Any]:
 
 
 def training_part(path: str, validation: float) -> Tuple[List[Conversation], List[Conversation]]:
-    """What training sees of a file, or of what `recombine` made, and what it leaves out to measure itself with."""
-    file = Path(path) / CONVERSATIONS if Path(path).is_dir() else Path(path)
-    return split_off(read_conversations(file), validation)
+    """What training sees of a file, and what it leaves out to measure itself with."""
+    return split_off(read_conversations(Path(path)), validation)
 
 
 @dataclass
@@ -138,27 +135,6 @@ class Distill(Train):
     def run(self, out: Path, world: World) -> None:
         require(self, "model", "teacher")
         super().run(out, world)
-
-
-@dataclass
-class Recombine(Step):
-    """New conversations from parts of the training part of a file, labeled by the n-gram baseline (scikit-learn)."""
-    data: str = ""
-    validation: float = 0.05
-    count: int = 50000
-    sure: float = 0.75  # probability that the label must have
-    seed: int = 1
-
-    def run(self, out: Path, world: World) -> None:
-        require(self, "data")
-        train, _ = training_part(self.data, self.validation)
-        try:
-            found = recombine(train, self.count, self.sure, self.seed)
-        except ImportError as error:
-            raise RecipeError("recombine needs scikit-learn (python3-sklearn)") from error
-        out.mkdir(parents=True, exist_ok=True)
-        write_conversations(found, out / CONVERSATIONS)
-        say(f"{out.name}: {len(found)} conversations, {sum(c.unsafe for c in found)} of them unsafe")
 
 
 @dataclass

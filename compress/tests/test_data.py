@@ -9,12 +9,10 @@ import torch
 
 from conftest import ROOT, TOKENIZER
 from llama_guard_compress.checkpoint import load_model, load_tokenizer, save_model
-from llama_guard_compress.data import (Conversation, read_conversations, refuse_overlap, split_off,
-                                       write_conversations)
+from llama_guard_compress.data import read_conversations, refuse_overlap, split_off
 from llama_guard_compress.errors import CheckpointError, DataError, TokenizerError
-from llama_guard_compress.recombine import recombine
-from llama_guard_compress.safetensors import TensorFile, write_tensors
 from llama_guard_compress.synonyms import Synonyms
+from llama_guard_compress.safetensors import TensorFile, write_tensors
 
 GOOD = {"lang": "en", "messages": [{"role": "user", "content": "secret words"}], "label": "safe", "categories": []}
 
@@ -142,24 +140,3 @@ def test_synonyms_keep_the_form_of_verbs_and_nouns_and_the_capital():
 def test_synonyms_that_are_none_are_named():
     with pytest.raises(DataError, match="synonyms:2"):
         Synonyms(["a: big | large", "a: small"])
-
-
-def test_recombined_conversations_are_parts_of_two_and_have_the_label_of_one():
-    def one(word, i, unsafe):
-        text = f"We talk of {word} today, please tell me number {i}."
-        return Conversation("en", ("user",), (text,), "unsafe" if unsafe else "safe", ("S1",) if unsafe else ())
-
-    train = [one(word, i, word == "poison") for i in range(30) for word in ("poison", "bread")]
-    made = recombine(train, 40, 0.7, 1)
-    words = {word for item in train for word in item.texts[0].split()}
-    assert 10 <= len(made) <= 40 and {item.label for item in made} == {"safe", "unsafe"}
-    for item in made:
-        assert set(item.texts[0].split()) <= words
-        assert item.categories == (("S1",) if item.unsafe else ())
-        assert item.unsafe == ("poison" in item.texts[0]) or "bread" in item.texts[0]
-    assert made == recombine(train, 40, 0.7, 1)
-
-
-def test_conversations_are_written_as_they_are_read(conversations, tmp_path):
-    write_conversations(conversations, tmp_path / "c.jsonl")
-    assert read_conversations(tmp_path / "c.jsonl") == conversations
