@@ -44,9 +44,10 @@ def test_held_out_conversations_must_not_be_in_the_training_data(conversations, 
         refuse_overlap(conversations[:4], conversations[3:], tmp_path)
 
 
-def test_the_corpus_has_no_held_out_conversation():
+@pytest.mark.parametrize("heldout", ["heldout.jsonl", "heldout-2.jsonl"])
+def test_the_corpus_has_no_held_out_conversation(heldout):
     corpus = ROOT / "compress" / "corpus"
-    refuse_overlap(read_conversations(corpus / "train.jsonl"), read_conversations(corpus / "heldout.jsonl"), corpus)
+    refuse_overlap(read_conversations(corpus / "train.jsonl"), read_conversations(corpus / heldout), corpus)
 
 
 def test_a_longer_file_keeps_what_training_leaves_out(conversations):
