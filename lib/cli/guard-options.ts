@@ -12,7 +12,7 @@ export const guardOptions = {
     value: 'DIR',
     help: 'Model folder. Default: LLAMA_GUARD_MODEL, else the embedded demo model.',
   },
-  threads: { type: 'string', value: 'N', help: 'Threads that compute; 0 = the CPUs that this process may use.' },
+  threads: { type: 'string', value: 'N', help: 'Threads that compute; 0 = the big CPUs that this process may use.' },
   isa: { type: 'string', value: 'NAME', help: 'Instruction set to force; `llama-guard info` lists the names.' },
 } as const satisfies Record<string, OptionSpec>;
 

@@ -82,7 +82,7 @@ function globalHelp(): string {
     'Environment:',
     ...alignedRows([
       ['LLAMA_GUARD_MODEL', 'Model folder that is used where --model is not given.'],
-      ['LLAMA_GUARD_THREADS', 'Threads where --threads is not given; 0 = the CPUs this process may use.'],
+      ['LLAMA_GUARD_THREADS', 'Threads where --threads is not given; 0 = the big CPUs it may use.'],
       ['LLAMA_GUARD_ISA', 'Instruction set where --isa is not given; `llama-guard info` lists the names.'],
       ['LLAMA_GUARD_SNAPSHOTS', "Folder for saved policies, or off. Default: beside the model, else the user's cache."],
     ]),
