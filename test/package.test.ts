@@ -35,17 +35,39 @@ describe('package', () => {
   });
 
   it('starts its command with a line that names node', () => {
-    expect(readFileSync('dist/esm/cli/main.js', 'utf8').split('\n')[0]).to.equal('#!/usr/bin/env node');
+    expect(readFileSync('dist/cli/main.js', 'utf8').split('\n')[0]).to.equal('#!/usr/bin/env node');
   });
 
-  it('recognises errors across both copies', () => {
+  it('gives `import` and `require` the same classes', () => {
     const script = `
-      const { LlamaGuardError } = require('llama-guard-int4');
-      import('llama-guard-int4').then((esm) => {
-        const error = new LlamaGuardError('ERR_LLAMA_GUARD_DISPOSED', 'x');
-        console.log(esm.LlamaGuardError.isInstance(error), error instanceof esm.LlamaGuardError);
+      const required = require('llama-guard-int4');
+      import('llama-guard-int4').then((imported) => {
+        const same = Object.keys(required).filter((name) => imported[name] === required[name]);
+        console.log(JSON.stringify(same.sort()));
       });`;
     const output = execFileSync(process.execPath, ['--input-type=commonjs', '-e', script], { encoding: 'utf8' });
-    expect(output.trim()).to.equal('true false');
+    expect(JSON.parse(output)).to.deep.equal(['LlamaGuard', 'LlamaGuardError', 'defaultTaxonomy']);
+  });
+
+  it('loads for a first verdict what it needs, and streams with the first stream', () => {
+    const script = `
+      const { LlamaGuard } = require('llama-guard-int4');
+      const loaded = () => Object.keys(require.cache).map((file) => file.split('/dist/')[1] ?? file);
+      (async () => {
+        const guard = await LlamaGuard.load('models/demo', { snapshots: false, threads: 1 });
+        await guard.moderate('How do I sharpen a kitchen knife?');
+        const first = loaded();
+        guard.stream({ messages: [{ role: 'user', content: 'Tell me a story.' }] }).report.catch(() => undefined);
+        const streaming = loaded();
+        await guard.dispose();
+        console.log(JSON.stringify({ first, streaming }));
+      })();`;
+    const output = execFileSync(process.execPath, ['--input-type=commonjs', '-e', script], { encoding: 'utf8' });
+    const { first, streaming } = JSON.parse(output) as Record<'first' | 'streaming', string[]>;
+    const rooms = /^(cli|convert|facade\/streaming)\/|^(scheduling\/in-order|native\/explain-failure|kv-cache\/snapshot-pruning)\.js$/;
+    const sources = /^tokenizer\/(sources|tables|tokenizer-json|tiktoken-text|json-shape|byte-level)\.js$/;
+    expect(first).to.include('facade/llama-guard.js').and.to.include('tokenizer/tokenizer.js');
+    expect(first.filter((file) => rooms.test(file) || sources.test(file))).to.deep.equal([]);
+    expect(streaming).to.include('facade/streaming/moderation-stream.js');
   });
 });

@@ -36,7 +36,7 @@ export function unknownNativeCodes(table) {
 }
 
 if (isMain(import.meta.url)) {
-  const { errorTable } = await import('../dist/esm/errors/codes.js');
+  const { errorTable } = await import('../dist/errors/codes.js');
   const wanted = errorsPage(errorTable);
   if (process.argv.includes('--write')) writeFileSync(page, wanted);
   const problems = unknownNativeCodes(errorTable);

@@ -26,7 +26,7 @@ const libLayers = [
 
 const wings = [
   { folder: 'native', files: /\.(h|cc|inc)$/, layers: nativeLayers, uses: includesOf },
-  { folder: 'lib', files: /\.c?ts$/, layers: libLayers, uses: importsOf },
+  { folder: 'lib', files: /\.m?ts$/, layers: libLayers, uses: importsOf },
 ];
 
 /** Paths, relative to native/, of the project files that a C++ file includes. */
@@ -83,7 +83,7 @@ function placeProblems(top, { folder, files }) {
     if (folder === 'native' && /#\s*include\s*[<"](napi|node_api|js_native_api|uv)\.h[>"]/.test(text)) {
       if (room !== 'binding' && room !== 'lab') problems.push(`native/${file}: only binding and lab may see Node's headers`);
     }
-    if (folder === 'lib' && room !== 'native' && /\bloadAddon\b.*host\.cjs|createRequire|process\.dlopen|\.node'/.test(text)) {
+    if (folder === 'lib' && room !== 'native' && /\bloadAddon\b.*host\.js|createRequire|process\.dlopen|\.node'/.test(text)) {
       problems.push(`lib/${file}: only lib/native may load the addon`);
     }
   }

@@ -68,7 +68,7 @@ function answers(start, machine, folder) {
   if (JSON.stringify(module) !== JSON.stringify(commonJs)) fail(`check-package: import and require differ on ${machine}`);
   const expected = `/node_modules/${name}/prebuilds/${machine}/llama_guard.node`;
   if (module.addon !== expected) fail(`check-package: ${machine} loaded ${module.addon}, not ${expected}`);
-  const cli = `node_modules/${name}/dist/esm/cli/main.js`;
+  const cli = `node_modules/${name}/dist/cli/main.js`;
   // The exit code is the verdict.
   const said = JSON.parse(output(command, [...first, cli, 'check', '--json', text], folder, { statuses: [0, 1] }));
   const { verdict, bits } = module;

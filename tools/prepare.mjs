@@ -78,7 +78,7 @@ function nativeTool() {
   return ['make', buildWithMake];
 }
 
-/** Does all that `npm start` (outputs: esm) and `npm test` (all outputs) need before they run. */
+/** Does all that `npm start` (outputs: package) and `npm test` (all outputs) need before they run. */
 export function prepare({ native = true, outputs }) {
   requireNode();
   withLock(() => {
@@ -95,6 +95,6 @@ if (isMain(import.meta.url)) {
   withLock(() => {
     installPackages();
     if (all || steps.includes('native')) buildNative();
-    if (all || steps.includes('ts')) buildTypeScript(['esm', 'cjs']);
+    if (all || steps.includes('ts')) buildTypeScript(['package']);
   });
 }

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import './common.mjs';
 import { prepare } from './prepare.mjs';
 
-prepare({ outputs: ['esm'] });
-const args = ['dist/esm/cli/main.js', 'demo', ...process.argv.slice(2)];
+prepare({ outputs: ['package'] });
+const args = ['dist/cli/main.js', 'demo', ...process.argv.slice(2)];
 const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
 process.exitCode = status ?? 1;

@@ -44,7 +44,7 @@ function take(args, option, count) {
 const args = process.argv.slice(2);
 const kind = take(args, '--build', 1)?.[0];
 const emulate = take(args, '--emulate', 0) !== undefined;
-prepare({ native: kind === undefined, outputs: ['esm', 'cjs', 'test'] });
+prepare({ native: kind === undefined, outputs: ['package', 'test'] });
 const env = kind === undefined ? {} : otherBuild(kind);
 if (emulate) {
   env.LLAMA_GUARD_TEST_EMULATE = '1';

@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { LlamaGuardError } from '../errors/index.js';
 import { openSafetensors } from '../formats/safetensors.js';
-import { packageRoot } from '../native/host.cjs';
+import { packageRoot } from '../native/host.js';
 import { Tokenizer } from '../tokenizer/index.js';
 
 const controlTokens = 256;

@@ -5,15 +5,14 @@ import { LlamaGuardError } from '../errors/index.js';
 import type { ConversationInput } from '../prompt/conversation.js';
 import { Admission, type Demand } from '../scheduling/admission.js';
 import { CallControl } from '../scheduling/call-control.js';
-import { inOrder } from '../scheduling/in-order.js';
 import type { CallSettings, ModerateSettings } from './call-options.js';
 import type { GrowingPrompt } from './growing-prompt.js';
 import type { Judge, Judgement } from './judge.js';
 import { judgeCall } from './judge-call.js';
+import { inOrderModule, streaming } from './on-demand.js';
 import type { PreparedCall } from './prompts.js';
 import type { GuardStats, ModerationResult, Timings } from './result.js';
-import { CheckSession } from './streaming/check-session.js';
-import { ModerationStream } from './streaming/moderation-stream.js';
+import type { ModerationStream } from './streaming/moderation-stream.js';
 import type { StreamSettings } from './streaming/stream-options.js';
 
 /** How a call differs from one that stands alone. */
@@ -98,6 +97,7 @@ export class Calls {
     const control = new CallControl(settings.signal ? { signal: settings.signal } : {});
     const { signal } = control;
     const each = { ...settings, signal };
+    const { inOrder } = inOrderModule();
     try {
       yield* inOrder(inputs, (input) => this.moderate(input, each, { bulk: true }), onAbort === 'end' ? { signal } : {});
     } finally {
@@ -111,6 +111,7 @@ export class Calls {
   stream(settings: StreamSettings): ModerationStream {
     this.assertOpen();
     this.judge.prepare([...settings.messages, { role: 'assistant', content: 'a' }], settings.call);
+    const { CheckSession, ModerationStream } = streaming();
     const session = new CheckSession(this, settings);
     const stream = new ModerationStream(session, settings);
     const { signal } = session;

@@ -3,7 +3,7 @@
 
 import path from 'node:path';
 
-import { packageRoot } from '../native/host.cjs';
+import { packageRoot } from '../native/host.js';
 
 /** Folder of the demo model, which is used where no other is named. */
 export function embeddedModel(): string {

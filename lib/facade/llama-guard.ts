@@ -8,11 +8,12 @@ import { type ModerateOptions, moderateSettings } from './call-options.js';
 import { Calls } from './calls.js';
 import type { Judge } from './judge.js';
 import { openJudge } from './open-judge.js';
+import { streaming } from './on-demand.js';
 import { invalid } from './option-values.js';
 import { type LoadOptions, loadSettings, modelFolder } from './options.js';
 import type { GuardInfo, GuardStats, ModerationResult } from './result.js';
 import type { ModerationStream } from './streaming/moderation-stream.js';
-import { type StreamOptions, streamSettings } from './streaming/stream-options.js';
+import type { StreamOptions } from './streaming/stream-options.js';
 
 /** A guard over a judge that tests and the benchmark made. Not part of the package's interface. */
 export let guardOver: (judge: Judge) => LlamaGuard;
@@ -162,7 +163,7 @@ export class LlamaGuard {
    * @throws as `moderate` rejects, for messages and options that are wrong
    */
   stream(options: StreamOptions): ModerationStream {
-    return this.#calls.stream(streamSettings(options));
+    return this.#calls.stream(streaming().streamSettings(options));
   }
 
   /**

@@ -9,7 +9,7 @@ import { LlamaGuardError } from '../errors/index.js';
 import type { NativeModel, NativeSequence } from '../native/addon.js';
 import { checkSnapshot, snapshotBytes, snapshotName, type SnapshotSubject, writeSnapshot } from './snapshot-file.js';
 import { type SnapshotFolder, snapshotFolders, type SnapshotPlaces } from './snapshot-folder.js';
-import { pruneSnapshots, type SnapshotLimits } from './snapshot-pruning.js';
+import type { SnapshotLimits } from './snapshot-pruning.js';
 
 /** What the store needs of a model. */
 export type SnapshotModel = Pick<NativeModel, 'kvBytesPerToken' | 'kvSegmentTokens' | 'mapSequence'>;
@@ -123,6 +123,8 @@ export class SnapshotStore {
       // Windows lets nobody replace a file that a process has mapped; another process wrote the same one, then.
       return (await isWhole(file, subject)) ? undefined : codeOf(error);
     }
+    // Loaded on demand: where a snapshot is found, none is written.
+    const { pruneSnapshots } = require('./snapshot-pruning.js') as typeof import('./snapshot-pruning.js');
     await pruneSnapshots(folder.path, name, this.#limits).catch(() => undefined);
     return undefined;
   }

@@ -4,7 +4,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 
-import { packageRoot } from './host.cjs';
+import { packageRoot } from './host.js';
 
 /** What decides where the addon may lie; tests hand in made-up machines. */
 export interface AddonSearch {

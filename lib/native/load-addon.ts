@@ -7,8 +7,8 @@ import { existsSync } from 'node:fs';
 import { LlamaGuardError } from '../errors/index.js';
 import { type AddonSearch, addonPaths, thisMachine } from './addon-search.js';
 import type { NativeAddon } from './addon.js';
-import { type Attempt, explainFailure } from './explain-failure.js';
-import { loadAddon as requireAddon } from './host.cjs';
+import type { Attempt } from './explain-failure.js';
+import { loadAddon as requireAddon } from './host.js';
 
 let cached: NativeAddon | undefined;
 let cachedFrom: string | undefined;
@@ -50,5 +50,7 @@ export function loadFirst(search: AddonSearch, load: (file: string) => unknown):
       attempts.push({ file, failure: error instanceof Error ? error.message : String(error) });
     }
   }
+  // Loaded on demand.
+  const { explainFailure } = require('./explain-failure.js') as typeof import('./explain-failure.js');
   throw new LlamaGuardError('ERR_LLAMA_GUARD_NO_BINARY', explainFailure(search, attempts), { cause });
 }

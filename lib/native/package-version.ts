@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { packageRoot } from './host.cjs';
+import { packageRoot } from './host.js';
 
 let version: string | undefined;
 

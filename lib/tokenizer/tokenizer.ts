@@ -6,9 +6,7 @@ import { LongMerger } from './long-merge.js';
 import { type PreparedTokenizer, type TensorData, readTables, writeTables } from './prepared.js';
 import { ShortMerger, shortPieceBytes } from './short-merge.js';
 import { pieceEnd } from './split.js';
-import { type TokenizerTables, buildTables } from './tables.js';
-import { llama3ControlTokens, readTiktoken } from './tiktoken-text.js';
-import { readTokenizerJson } from './tokenizer-json.js';
+import type { TokenizerTables } from './tables.js';
 
 /**
  * The longest text that is encoded, in UTF-16 code units: more than the longest context, 131,072 tokens, can hold, as no
@@ -59,7 +57,7 @@ export class Tokenizer {
    * @throws {ERR_LLAMA_GUARD_BAD_TOKENIZER} it is damaged, or not a byte-level BPE with Llama 3's split pattern; says which
    */
   static fromTokenizerJson(json: string): Tokenizer {
-    return new Tokenizer(buildTables(readTokenizerJson(json)));
+    return new Tokenizer(sources().tablesOfTokenizerJson(json));
   }
 
   /**
@@ -67,7 +65,7 @@ export class Tokenizer {
    * @throws {ERR_LLAMA_GUARD_BAD_TOKENIZER} a line is malformed, ranks are not 0, 1, 2, ..., or a single byte is no token
    */
   static fromTiktoken(text: string, options: TiktokenOptions = {}): Tokenizer {
-    return new Tokenizer(buildTables(readTiktoken(text, options.controlTokens ?? llama3ControlTokens())));
+    return new Tokenizer(sources().tablesOfTiktoken(text, options.controlTokens));
   }
 
   /**
@@ -187,6 +185,11 @@ export class Tokenizer {
     const merger = length <= shortPieceBytes ? this.shortMerger : this.longMerger;
     return merger.merge(textBytes, begin, end, ids, count);
   }
+}
+
+/** Loaded on demand: a converted model has no need of it. */
+function sources(): typeof import('./sources.js') {
+  return require('./sources.js') as typeof import('./sources.js');
 }
 
 /** UTF-8 bytes of a code point; a lone surrogate is written as U+FFFD. */

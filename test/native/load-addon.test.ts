@@ -9,7 +9,7 @@ import { expect } from 'chai';
 
 import { LlamaGuardError } from '../../lib/errors/index.js';
 import { type AddonSearch, addonPaths } from '../../lib/native/addon-search.js';
-import { packageRoot } from '../../lib/native/host.cjs';
+import { packageRoot } from '../../lib/native/host.js';
 import { loadAddon, loadFirst } from '../../lib/native/load-addon.js';
 
 const machine = { root: '/pkg', overrideDir: undefined, platform: 'linux', arch: 'arm64', musl: false };

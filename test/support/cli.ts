@@ -16,7 +16,7 @@ export interface CliOptions {
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
-export const cliPath = 'dist/esm/cli/main.js';
+export const cliPath = 'dist/cli/main.js';
 
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
   return new Promise((resolve, reject) => {

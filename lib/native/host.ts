@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ESM and CommonJS do differently, in one CommonJS file that both outputs contain: where the package lies
-// and how a .node file is loaded.
+// Where the package lies and how a .node file is loaded.
 
-import fs = require('node:fs');
-import path = require('node:path');
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 
 const packageName = 'llama-guard-int4';
 
@@ -23,7 +22,7 @@ export function loadAddon(file: string): unknown {
 
 function isPackageRoot(folder: string): boolean {
   try {
-    const manifest = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8')) as { name?: unknown };
+    const manifest = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8')) as { name?: unknown };
     return manifest.name === packageName;
   } catch {
     return false;
