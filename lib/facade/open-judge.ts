@@ -4,34 +4,50 @@
 
 import { fromNative, LlamaGuardError } from '../errors/index.js';
 import { SnapshotStore } from '../kv-cache/snapshot-store.js';
-import { type Container, openContainer } from '../loading/container.js';
+import { type Container, type ModelFolder, openModelFolder, readTokenizer } from '../loading/container.js';
 import { modelKey } from '../loading/model-key.js';
-import type { NativeAddon, NativeModel } from '../native/addon.js';
+import type { EngineOptions, NativeAddon, NativeModel } from '../native/addon.js';
 import { Judge } from './judge.js';
 import type { EngineSettings } from './options.js';
 
+/** The addon maps and checks the weights while the tokenizer is read and checked here. */
 export async function openJudge(addon: NativeAddon, folder: string, settings: EngineSettings): Promise<Judge> {
   checkIsa(addon, settings.engine.isa);
-  const container = await openContainer(folder);
-  const model = addon.loadModel(container.spec, settings.engine).catch((error: unknown) => {
+  const opening = openModelFolder(folder);
+  const mapping = opening.then((opened) => mapModel(addon, opened, settings.engine));
+  const [mapped, tokenizer] = await Promise.allSettled([mapping, readTokenizer(folder, opening)]);
+  if (tokenizer.status === 'rejected') {
+    if (mapped.status === 'fulfilled') mapped.value.dispose();
+    throw tokenizer.reason;
+  }
+  if (mapped.status === 'rejected') throw mapped.reason;
+  const container = { ...(await opening), tokenizer: tokenizer.value };
+  const store = await snapshotStore(container, mapped.value, settings);
+  return new Judge(addon, container, mapped.value, settings, store);
+}
+
+async function mapModel(addon: NativeAddon, { spec }: ModelFolder, options: EngineOptions): Promise<NativeModel> {
+  try {
+    const model = await addon.loadModel(spec, options);
+    // A hint, which nobody waits for: the first pass would do the same bit by bit.
+    void model.populate().catch(() => undefined);
+    return model;
+  } catch (error) {
     throw fromNative(error);
-  });
-  const keeps = settings.snapshots !== undefined && settings.cache.entries > 0;
-  const key = keeps ? modelKey(container, model).catch(() => undefined) : undefined;
-  const store = snapshotStore(container, await model, settings, await key);
-  return new Judge(addon, container, await model, settings, store);
+  }
 }
 
 /** Undefined where no policy is kept, and where the weight file was replaced or became unreadable since it was opened. */
-function snapshotStore(
+async function snapshotStore(
   container: Container,
   model: NativeModel,
-  { snapshots }: EngineSettings,
-  modelKey: string | undefined,
-): SnapshotStore | undefined {
-  if (!snapshots || modelKey === undefined) return undefined;
+  { snapshots, cache }: EngineSettings,
+): Promise<SnapshotStore | undefined> {
+  if (!snapshots || cache.entries === 0) return undefined;
+  const key = await modelKey(container, model).catch(() => undefined);
+  if (key === undefined) return undefined;
   const onWarning = (message: string): void => process.emitWarning(message, 'LlamaGuardWarning');
-  return new SnapshotStore({ ...snapshots, modelFolder: container.folder, modelKey, model, onWarning });
+  return new SnapshotStore({ ...snapshots, modelFolder: container.folder, modelKey: key, model, onWarning });
 }
 
 /** The addon checks again; here the message can list what there is. */

@@ -7,22 +7,26 @@ import path from 'node:path';
 
 import { fromFileSystem, LlamaGuardError } from '../errors/index.js';
 import type { FileStamp } from '../formats/regular-file.js';
-import { openSafetensors, type SafetensorsFile } from '../formats/safetensors.js';
+import { openSafetensors } from '../formats/safetensors.js';
 import type { ModelSpec } from '../native/addon.js';
 import { LabelSet } from '../scoring/labels.js';
 import { type TensorData, Tokenizer } from '../tokenizer/index.js';
 import { type ModelConfig, parseConfig } from './config.js';
 
 /** A model folder that is ready to be mapped. */
-export interface Container {
+export interface ModelFolder {
   /** Absolute path. */
   readonly folder: string;
   readonly config: ModelConfig;
   readonly labels: LabelSet;
-  readonly tokenizer: Tokenizer;
   readonly spec: ModelSpec;
   /** Of the weight file, when its header was read. */
   readonly weightsStamp: FileStamp;
+}
+
+/** A model folder and its tokenizer. */
+export interface Container extends ModelFolder {
+  readonly tokenizer: Tokenizer;
 }
 
 const configName = 'config.json';
@@ -32,24 +36,46 @@ const maxConfigBytes = 2 ** 20;
 /** Control tokens that the prompt holds. */
 const promptTokens = ['<|begin_of_text|>', '<|start_header_id|>', '<|end_header_id|>', '<|eot_id|>'];
 
+/** A checked model folder with its tokenizer. @throws as `openModelFolder` and `readTokenizer` do */
+export async function openContainer(given: string): Promise<Container> {
+  const opening = openModelFolder(given);
+  const tokenizer = await readTokenizer(given, opening);
+  return { ...(await opening), tokenizer };
+}
+
 /**
- * A checked model folder.
+ * A model folder whose config.json and header of weights are checked.
  *
  * @throws {ERR_LLAMA_GUARD_MODEL_NOT_FOUND} the folder or a file of it is missing
  * @throws {ERR_LLAMA_GUARD_UNREADABLE} a file cannot be read
  * @throws {ERR_LLAMA_GUARD_BAD_CONFIG} config.json is wrong; names the field
- * @throws {ERR_LLAMA_GUARD_BAD_FORMAT} a .safetensors file is damaged; likewise TRUNCATED and BAD_TENSOR
- * @throws {ERR_LLAMA_GUARD_BAD_TOKENIZER} the tokenizer is damaged, or lacks tokens of the labels or the prompt
+ * @throws {ERR_LLAMA_GUARD_BAD_FORMAT} the weight file is damaged; likewise TRUNCATED and BAD_TENSOR
  */
-export async function openContainer(given: string): Promise<Container> {
+export async function openModelFolder(given: string): Promise<ModelFolder> {
   const folder = path.resolve(given);
   await checkFolder(folder);
   const config = await readConfig(path.join(folder, configName));
   const labels = new LabelSet(config.labels);
-  const { spec, weightsStamp } = await readSpec(path.join(folder, weightsName), config);
-  const tokenizer = await readTokenizer(path.join(folder, tokenizerName));
-  checkTokens(path.join(folder, tokenizerName), config, tokenizer);
-  return { folder, config, labels, tokenizer, spec, weightsStamp };
+  return { folder, config, labels, ...(await readSpec(path.join(folder, weightsName), config)) };
+}
+
+/**
+ * The tokenizer of a model folder, read while the folder is being opened.
+ *
+ * @param opening openModelFolder(given): what it rejects with comes before all below
+ * @throws {ERR_LLAMA_GUARD_MODEL_NOT_FOUND} it is missing
+ * @throws {ERR_LLAMA_GUARD_UNREADABLE} it cannot be read
+ * @throws {ERR_LLAMA_GUARD_BAD_FORMAT} its file is damaged; likewise TRUNCATED and BAD_TENSOR
+ * @throws {ERR_LLAMA_GUARD_BAD_TOKENIZER} its tables are damaged, or lack tokens of the labels or the prompt
+ */
+export async function readTokenizer(given: string, opening: Promise<ModelFolder>): Promise<Tokenizer> {
+  const file = path.join(path.resolve(given), tokenizerName);
+  const [opened, tensors] = await Promise.allSettled([opening, readTensors(file)]);
+  if (opened.status === 'rejected') throw opened.reason;
+  if (tensors.status === 'rejected') throw tensors.reason;
+  const tokenizer = Tokenizer.fromTensors({ tensors: tensors.value });
+  checkTokens(file, opened.value.config, tokenizer);
+  return tokenizer;
 }
 
 async function checkFolder(folder: string): Promise<void> {
@@ -76,7 +102,7 @@ async function readConfig(file: string): Promise<ModelConfig> {
   }
 }
 
-async function readSpec(file: string, config: ModelConfig): Promise<Pick<Container, 'spec' | 'weightsStamp'>> {
+async function readSpec(file: string, config: ModelConfig): Promise<Pick<ModelFolder, 'spec' | 'weightsStamp'>> {
   const weights = await openSafetensors(file);
   try {
     const { dims, rmsNormEps, group, embeddingGroup } = config;
@@ -87,21 +113,16 @@ async function readSpec(file: string, config: ModelConfig): Promise<Pick<Contain
   }
 }
 
-async function readTokenizer(file: string): Promise<Tokenizer> {
+async function readTensors(file: string): Promise<ReadonlyMap<string, TensorData>> {
   const source = await openSafetensors(file);
   try {
-    return Tokenizer.fromTensors({ tensors: await readTensors(source) });
+    const tensors = source.views().map(async ({ name, dtype, shape }): Promise<[string, TensorData]> => {
+      return [name, { dtype, shape, data: await source.read(name) }];
+    });
+    return new Map(await Promise.all(tensors));
   } finally {
     await source.close();
   }
-}
-
-async function readTensors(source: SafetensorsFile): Promise<ReadonlyMap<string, TensorData>> {
-  const tensors = new Map<string, TensorData>();
-  for (const { name, dtype, shape } of source.views()) {
-    tensors.set(name, { dtype, shape, data: await source.read(name) });
-  }
-  return tensors;
 }
 
 /** The tokenizer must be the one that the head was cut for, and know the prompt's control tokens. */

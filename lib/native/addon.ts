@@ -82,6 +82,13 @@ export interface NativeModel {
   readonly kvBytesPerToken: number;
   /** Tokens of one KV segment, which takes kvSegmentTokens * kvBytesPerToken bytes. */
   readonly kvSegmentTokens: number;
+  /** XXH64 of every tensor but the packed nibbles, as it was mapped; their order depends on the dimensions alone. */
+  readonly checksums: BigUint64Array;
+  /**
+   * Has the system enter the weights of the layers into the page table of this process, so that the first pass need not
+   * wait for that; for 100 ms at most. Of use where the file is in the page cache, harmless elsewhere.
+   */
+  populate(): Promise<void>;
   createSequence(): NativeSequence;
   /**
    * A sequence of `length` tokens (1..contextLength) whose keys and values lie in a file from byte `offset` on, a multiple

@@ -3,6 +3,8 @@
 // model and of each sequence, so that neither dispose() nor garbage collection can take them away from it.
 #include "binding/model.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <vector>
 
@@ -13,6 +15,9 @@
 
 namespace lg {
 namespace {
+
+// Ten times what it takes with a full-size model in the page cache.
+constexpr std::chrono::milliseconds kPopulateTime{100};
 
 Status ThisModel(const Napi::CallbackInfo& info, std::shared_ptr<ModelState>* state) {
   std::shared_ptr<ModelHandle> handle;
@@ -113,6 +118,19 @@ Napi::Value Forward(const Napi::CallbackInfo& info) {
       });
 }
 
+Napi::Value Populate(const Napi::CallbackInfo& info) {
+  std::shared_ptr<ModelState> model;
+  const Status status = ThisModel(info, &model);
+  if (!status.ok()) return Rejected(info.Env(), status);
+  return PromiseWorker::Start(
+      info.Env(),
+      [model] {
+        PopulateWeights(model->decoder->weights(), std::chrono::steady_clock::now() + kPopulateTime);
+        return Status::Ok();
+      },
+      [] {}, [](Napi::Env env) { return env.Undefined(); });
+}
+
 Napi::Value CreateSequence(const Napi::CallbackInfo& info) {
   std::shared_ptr<ModelState> model;
   const Status status = ThisModel(info, &model);
@@ -181,6 +199,15 @@ Napi::Value KvBytesPerToken(const Napi::CallbackInfo& info) {
 Napi::Value KvSegmentTokens(const Napi::CallbackInfo& info) {
   return NumberOf(info, [](const Decoder&) { return kKeyBlock; });
 }
+Napi::Value Checksums(const Napi::CallbackInfo& info) {
+  std::shared_ptr<ModelState> model;
+  const Status status = ThisModel(info, &model);
+  if (!status.ok()) return Throw(info.Env(), status);
+  const std::vector<uint64_t>& checksums = model->decoder->weights().checksums;
+  Napi::BigUint64Array result = Napi::BigUint64Array::New(info.Env(), checksums.size());
+  if (!info.Env().IsExceptionPending()) std::copy(checksums.begin(), checksums.end(), result.Data());
+  return result;
+}
 Napi::Value IsaOf(const Napi::CallbackInfo& info) {
   std::shared_ptr<ModelState> model;
   const Status status = ThisModel(info, &model);
@@ -193,8 +220,8 @@ Napi::Value IsaOf(const Napi::CallbackInfo& info) {
 Napi::FunctionReference DefineModelClass(Napi::Env env) {
   return DefineHandleClass<ModelHandle>(
       env, {Getter<IsaOf>("isa"), Getter<Threads>("threads"), Getter<Labels>("labels"), Getter<WeightBytes>("weightBytes"),
-            Getter<KvBytesPerToken>("kvBytesPerToken"), Getter<KvSegmentTokens>("kvSegmentTokens"),
-            Method<CreateSequence>("createSequence"), Method<MapSequence>("mapSequence"), Method<Forward>("forward"), Method<Cancel>("cancel"), Method<Dispose>("dispose")});
+            Getter<KvBytesPerToken>("kvBytesPerToken"), Getter<KvSegmentTokens>("kvSegmentTokens"), Getter<Checksums>("checksums"),
+            Method<CreateSequence>("createSequence"), Method<MapSequence>("mapSequence"), Method<Populate>("populate"), Method<Forward>("forward"), Method<Cancel>("cancel"), Method<Dispose>("dispose")});
 }
 
 Napi::Value LoadModel(const Napi::CallbackInfo& info) {

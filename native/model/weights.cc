@@ -6,6 +6,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/f16.h"
+#include "base/xxhash64.h"
 #include "quant/q4.h"
 
 namespace lg {
@@ -25,9 +26,19 @@ uint64_t ElementBytes(const std::string& dtype) {
   return dtype == "F32" ? 4 : 0;
 }
 
+// Whether no word has all bits of `exponent` set. A mask as wide as the word, not a bool, lets the compiler use vectors.
+template <typename Word>
+bool AllBelow(const uint8_t* data, uint64_t count, Word exponent) {
+  const Word* words = reinterpret_cast<const Word*>(data);
+  Word found = 0;
+  for (uint64_t i = 0; i < count; ++i) found |= (words[i] & exponent) == exponent ? static_cast<Word>(-1) : Word{0};
+  return found == 0;
+}
+
 class Reader {
  public:
-  Reader(const MappedFile& file, const std::string& path, const std::vector<TensorEntry>& tensors) : file_(file), path_(path) {
+  Reader(const MappedFile& file, const std::string& path, const std::vector<TensorEntry>& tensors, std::vector<uint64_t>* checksums)
+      : file_(file), path_(path), checksums_(checksums) {
     for (const TensorEntry& tensor : tensors) tensors_.emplace(tensor.name, &tensor);
   }
 
@@ -56,7 +67,7 @@ class Reader {
   Status FindFloats(const std::string& name, uint64_t count, const float** data) const {
     const uint8_t* bytes;
     LG_RETURN_IF_ERROR(Find(name, "F32", {count}, &bytes));
-    LG_RETURN_IF_ERROR(CheckFinite(name, bytes, count, 4));
+    LG_RETURN_IF_ERROR(ReadNumbers(name, bytes, count, 4));
     *data = reinterpret_cast<const float*>(bytes);
     return Status::Ok();
   }
@@ -75,7 +86,7 @@ class Reader {
     LG_RETURN_IF_ERROR(Find(name, ScaleBytes(group) == 4 ? "F32" : "F16", shape, data));
     uint64_t count = 1;
     for (const uint64_t extent : shape) count *= extent;
-    return CheckFinite(name, *data, count, ScaleBytes(group));
+    return ReadNumbers(name, *data, count, ScaleBytes(group));
   }
 
   Status FindMatrix(const std::string& name, size_t n, size_t k, size_t group, PanelMatrix* m) const {
@@ -84,6 +95,7 @@ class Reader {
     LG_RETURN_IF_ERROR(Find(name + ".q4", "U8", {panels, k / kStepInputs, kStepBytes}, &m->q4));
     LG_RETURN_IF_ERROR(FindScales(name + ".scales", {panels, groups, kPanelRows}, group, &m->scales));
     LG_RETURN_IF_ERROR(Find(name + ".sums", "I16", {panels, groups, kPanelRows}, &sums));
+    checksums_->push_back(XxHash64(sums, panels * groups * kPanelRows * sizeof(int16_t)));
     m->sums = reinterpret_cast<const int16_t*>(sums);
     m->panels = panels;
     m->k = k;
@@ -96,22 +108,17 @@ class Reader {
     return Status::Error(kBadTensor, "Tensor " + name + " of " + path_ + " " + what);
   }
 
-  // All exponent bits set means NaN or infinity.
-  Status CheckFinite(const std::string& name, const uint8_t* data, uint64_t count, size_t bytes) const {
-    bool finite = true;
-    if (bytes == 4) {
-      const uint32_t* words = reinterpret_cast<const uint32_t*>(data);
-      for (uint64_t i = 0; i < count; ++i) finite &= (words[i] & 0x7f800000u) != 0x7f800000u;
-    } else {
-      const uint16_t* words = reinterpret_cast<const uint16_t*>(data);
-      for (uint64_t i = 0; i < count; ++i) finite &= (words[i] & 0x7c00u) != 0x7c00u;
-    }
+  // All exponent bits set means NaN or infinity. Takes the tensor's checksum as well.
+  Status ReadNumbers(const std::string& name, const uint8_t* data, uint64_t count, size_t bytes) const {
+    const bool finite = bytes == 4 ? AllBelow<uint32_t>(data, count, 0x7f800000) : AllBelow<uint16_t>(data, count, 0x7c00);
+    checksums_->push_back(XxHash64(data, count * bytes));
     if (finite) return Status::Ok();
     return Status::Error(kNonFinite, "Expected finite numbers in tensor " + name + " of " + path_ + ", found NaN or infinity");
   }
 
   const MappedFile& file_;
   const std::string& path_;
+  std::vector<uint64_t>* const checksums_;
   std::unordered_map<std::string, const TensorEntry*> tensors_;
 };
 
@@ -130,7 +137,7 @@ Status LoadLayer(const Reader& reader, const ModelConfig& c, size_t index, Layer
 Status LoadWeights(const std::string& path, const ModelConfig& c, const std::vector<TensorEntry>& tensors, Weights* weights) {
   LG_RETURN_IF_ERROR(CheckConfig(c));
   LG_RETURN_IF_ERROR(MappedFile::Open(path, &weights->file));
-  const Reader reader(*weights->file, path, tensors);
+  const Reader reader(*weights->file, path, tensors, &weights->checksums);
   LG_RETURN_IF_ERROR(reader.Find("tok_embeddings.q4", "U8", {c.vocab, c.hidden / 2}, &weights->tok_embeddings.q4));
   weights->file->AdviseRandom(weights->tok_embeddings.q4, c.vocab * c.hidden / 2);
   LG_RETURN_IF_ERROR(reader.FindScales("tok_embeddings.scales", {c.vocab, c.hidden / c.embedding_group}, c.embedding_group,
@@ -140,6 +147,15 @@ Status LoadWeights(const std::string& path, const ModelConfig& c, const std::vec
   LG_RETURN_IF_ERROR(reader.FindFloats("norm", c.hidden, &weights->norm));
   LG_RETURN_IF_ERROR(reader.FindMatrix("output", c.labels, c.hidden, c.group, &weights->output));
   return reader.FindFrequencies("rope.freqs", c, &weights->rope_freqs);
+}
+
+void PopulateWeights(const Weights& weights, std::chrono::steady_clock::time_point deadline) {
+  const auto populate = [&](const PanelMatrix& m) {
+    weights.file->Populate(m.q4, m.panels * (m.k / kStepInputs) * kStepBytes, deadline);
+  };
+  for (const LayerWeights& layer : weights.layers) {
+    for (const PanelMatrix* m : {&layer.wqkv, &layer.wo, &layer.w13, &layer.w2}) populate(*m);
+  }
 }
 
 }  // namespace lg

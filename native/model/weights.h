@@ -2,6 +2,7 @@
 // Views of a mapped container, named as in Meta's checkpoint: docs/packing-format.md lists every tensor.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -45,11 +46,18 @@ struct Weights {
   const float* norm;        // [hidden]
   PanelMatrix output;       // [labels padded to 16][hidden]
   const float* rope_freqs;  // [head_dim/2]
+  // XXH64 of every tensor above but the nibbles (q4), in the order in which they are read.
+  std::vector<uint64_t> checksums;
 };
 
 // Maps `path` and makes the views. Every range is checked against the file and every shape against `config` before a
 // pointer is made; scales and norms are read once and must be finite.
 // Errors: MODEL_NOT_FOUND, UNREADABLE, TRUNCATED, BAD_TENSOR, NON_FINITE.
 Status LoadWeights(const std::string& path, const ModelConfig& config, const std::vector<TensorEntry>& tensors, Weights* weights);
+
+// Has the system enter the nibbles of all layers into the process's page table, which passes would otherwise do 64 KiB at a
+// time; until `deadline`, so that a file that must be read from a slow disk holds nobody up. The embedding, of which a
+// text needs few rows, is left alone.
+void PopulateWeights(const Weights& weights, std::chrono::steady_clock::time_point deadline);
 
 }  // namespace lg

@@ -31,7 +31,8 @@ describe('snapshots on the engine', function () {
   const scratch = new Scratch();
   let key: string;
   before(async () => {
-    key = (await modelKey(await openContainer(demoFolder), Promise.resolve())) ?? expect.fail('the demo model changed');
+    const container = await openContainer(demoFolder);
+    key = await withModel('', async (model) => (await modelKey(container, model)) ?? expect.fail('the demo model changed'));
   });
   after(() => scratch.remove());
 

@@ -4,16 +4,27 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 
 import { expect } from 'chai';
 
 import { type Container, openContainer } from '../../lib/loading/container.js';
 import { modelKey } from '../../lib/loading/model-key.js';
+import type { NativeModel } from '../../lib/native/addon.js';
+import { loadAddon } from '../../lib/native/load-addon.js';
+import { xxHash64 } from '../reference/xxhash64.js';
 import { demoFolder } from '../support/fake-guard.js';
 
 describe('model key', () => {
-  const keyOf = (container: Container): Promise<string | undefined> => modelKey(container, Promise.resolve());
+  const mapped = ({ spec }: Container): Promise<NativeModel> => loadAddon().loadModel(spec, { threads: 1, isa: '' });
+
+  async function keyOf(container: Container, between: () => void = () => undefined): Promise<string | undefined> {
+    const model = await mapped(container);
+    between();
+    const key = await modelKey(container, model);
+    model.dispose();
+    return key;
+  }
+
   const time = new Date('2026-01-02T03:04:05Z');
   let root: string;
   let folder: string;
@@ -87,13 +98,21 @@ describe('model key', () => {
     expect(await keyOf(again)).to.equal(undefined);
   });
 
-  it('is not told where the weight file was replaced while the addon mapped it', async () => {
-    let mapped: (() => void) | undefined;
-    const told = modelKey(await openContainer(folder), new Promise<void>((resolve) => (mapped = resolve)));
-    await setTimeout(50);
-    cpSync(weights(), `${weights()}.new`, { preserveTimestamps: true });
-    renameSync(`${weights()}.new`, weights());
-    mapped!();
-    expect(await told).to.equal(undefined);
+  it('is not told where the weight file was replaced once the addon had mapped it', async () => {
+    const told = await keyOf(await openContainer(folder), () => {
+      cpSync(weights(), `${weights()}.new`, { preserveTimestamps: true });
+      renameSync(`${weights()}.new`, weights());
+    });
+    expect(told).to.equal(undefined);
+  });
+
+  it('is made of the XXH64 of every tensor but the nibbles', async () => {
+    const container = await openContainer(folder);
+    const bytes = readFileSync(weights());
+    const others = container.spec.tensors.filter(({ name }) => !name.endsWith('.q4'));
+    const wanted = others.map(({ begin, end }) => xxHash64(bytes.subarray(begin, end)));
+    const model = await mapped(container);
+    expect([...model.checksums].map(String).sort()).to.deep.equal(wanted.map(String).sort());
+    model.dispose();
   });
 });

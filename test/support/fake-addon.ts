@@ -93,6 +93,7 @@ class FakeModel implements NativeModel {
   readonly weightBytes = 1000;
   readonly kvBytesPerToken = kvBytesPerToken;
   readonly kvSegmentTokens = segmentTokens;
+  readonly checksums = BigUint64Array.of(1n, 2n, 3n);
   #disposed = false;
   readonly #addon: FakeAddon;
 
@@ -101,6 +102,10 @@ class FakeModel implements NativeModel {
     this.isa = options.isa || 'scalar';
     this.threads = options.threads || 2;
     this.labels = spec.dims.labels;
+  }
+
+  populate(): Promise<void> {
+    return Promise.resolve();
   }
 
   createSequence(): NativeSequence {
