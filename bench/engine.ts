@@ -11,9 +11,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { lanes, loopDelay } from './engine/event-loop.js';
+import type { FirstReport, FirstWork } from './engine/first.js';
 import type { FreshReport, FreshWork } from './engine/fresh.js';
 import { answerTokens, checkEvery, streamRound } from './engine/streamed.js';
-import { openSubject, type Subject, type SubjectOptions } from './engine/subject.js';
+import { conversationOf, openSubject, type Subject, type SubjectOptions } from './engine/subject.js';
 import { type Row, row, tableText } from './engine/table.js';
 import { conversations, newTokens, Verdicts } from './engine/verdicts.js';
 import { headerText, machine } from './machine.js';
@@ -86,25 +87,30 @@ async function delayRows(subject: Subject): Promise<Row[]> {
   ];
 }
 
-function fresh(work: FreshWork): FreshReport {
-  const file = fileURLToPath(new URL('./engine/fresh.js', import.meta.url));
+/** What a program of this folder reports, run in a process of its own. */
+function reported<T>(program: 'first' | 'fresh', work: FirstWork | FreshWork): T {
+  const file = fileURLToPath(new URL(`./engine/${program}.js`, import.meta.url));
   const args = [file, JSON.stringify(work)];
   const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   if (status !== 0) throw new Error(`a process ended with status ${status}`);
-  return JSON.parse(stdout) as FreshReport;
+  return JSON.parse(stdout) as T;
 }
 
 async function startRows(common: SubjectOptions): Promise<Row[]> {
+  const { folder, threads, isa } = common;
+  const messages = await withSubject(common, ({ judge }) => conversationOf(judge, newTokens, 0));
+  const options = { threads, ...(isa === '' ? {} : { isa }) };
   const snapshots = mkdtempSync(path.join(tmpdir(), 'llama-guard-bench-'));
-  const work = { ...common, tokens: newTokens, conversations: 0, open: false };
+  const first = (saved: string | false): FirstReport => reported('first', { folder, options: { ...options, snapshots: saved }, messages });
   try {
-    const rounds = await roundsOf(() => ({ without: fresh(work), from: fresh({ ...work, snapshots }) }));
+    const rounds = await roundsOf(() => ({ without: first(false), from: first(snapshots) }));
     if (rounds.some(({ from }) => from.cachedTokens === 0)) throw new Error('the snapshot was not used');
     return [
       row('process to first verdict', 'ms', rounds.map(({ without }) => without.verdictMs)),
       row('the same, policy from a snapshot', 'ms', rounds.map(({ from }) => from.verdictMs)),
       row('without / from snapshot', 'ratio', rounds.map(({ without, from }) => without.verdictMs / from.verdictMs)),
-      row('of it, process to guard', 'ms', rounds.map(({ without }) => without.loadedMs)),
+      row('of it, process to imported package', 'ms', rounds.map(({ from }) => from.importedMs)),
+      row('process to guard', 'ms', rounds.map(({ without }) => without.loadedMs)),
       row('the same, with snapshots', 'ms', rounds.map(({ from }) => from.loadedMs)),
     ];
   } finally {
@@ -114,7 +120,8 @@ async function startRows(common: SubjectOptions): Promise<Row[]> {
 
 function memoryRows(common: SubjectOptions): Row[] {
   const work = { ...common, tokens: 512, conversations: 8 };
-  const [called, streamed] = [fresh({ ...work, open: false }), fresh({ ...work, open: true })];
+  const measure = (open: boolean): FreshReport => reported('fresh', { ...work, open });
+  const [called, streamed] = [measure(false), measure(true)];
   const mb = (bytes: number | undefined): number[] => [(bytes ?? NaN) / 1e6];
   return [
     row('peak resident memory, 8 conversations of 512 tokens at once', 'MB', mb(called.peakRssBytes)),

@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process of its own for figures that need one. Argument: a FreshWork as JSON. Prints a FreshReport as JSON.
+// A process of its own for figures of memory. Argument: a FreshWork as JSON. Prints a FreshReport as JSON.
 
 import { readFileSync } from 'node:fs';
 
 import { conversationOf, openSubject, type Subject, type SubjectOptions } from './subject.js';
-import { newTokens } from './verdicts.js';
 
 export interface FreshWork extends SubjectOptions {
   /** Tokens of each conversation after its policy. */
   readonly tokens: number;
-  /** Judged at once; 0 leaves it at the first verdict. */
+  /** Judged at once. */
   readonly conversations: number;
   /** As answers of streams, all of which stay open: their keys and values are held at the same time. */
   readonly open: boolean;
 }
 
 export interface FreshReport {
-  /** Milliseconds from the start of the process to a guard, and to the first verdict. */
-  readonly loadedMs: number;
-  readonly verdictMs: number;
-  /** The first verdict's tokens that were not computed. */
-  readonly cachedTokens: number;
   readonly weightBytes: number;
   /** Of the conversations alone. */
   readonly kvBytes: number;
@@ -31,14 +25,8 @@ export interface FreshReport {
 
 const work = JSON.parse(process.argv[2]!) as FreshWork;
 const subject = await openSubject(work);
-const loadedMs = performance.now();
-const first = await subject.guard.moderate(conversationOf(subject.judge, newTokens, 0), { threshold: 1 });
-const verdictMs = performance.now();
 await judgeAll(subject);
 const report: FreshReport = {
-  loadedMs,
-  verdictMs,
-  cachedTokens: first.usage.cachedTokens,
   weightBytes: subject.judge.model.weightBytes,
   kvBytes: work.conversations * work.tokens * subject.judge.model.kvBytesPerToken,
   peakRssBytes: process.resourceUsage().maxRSS * 1024,
