@@ -52,24 +52,28 @@ const numberRanges =
 /** The 25 characters of the property White_Space, less CR and LF. */
 const spaces = '\t\v\f \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000';
 
+/** Behind the last letter of Unicode 16.0, U+323AF. */
+const tableEnd = 0x323b0;
+
 /** Class by code point; code points behind the end of the table are `otherClass`. */
 export const codePointClasses: Uint8Array = buildClasses();
 
 function buildClasses(): Uint8Array {
-  const ranges = [...parseRanges(letterRanges, letterClass), ...parseRanges(numberRanges, numberClass)];
-  const classes = new Uint8Array(Math.max(...ranges.map(({ end }) => end))).fill(otherClass);
-  for (const { begin, end, charClass } of ranges) classes.fill(charClass, begin, end);
+  const classes = new Uint8Array(tableEnd).fill(otherClass);
+  fillRanges(classes, letterRanges, letterClass);
+  fillRanges(classes, numberRanges, numberClass);
   for (const space of spaces) classes[space.charCodeAt(0)] = spaceClass;
   for (const lineBreak of '\r\n') classes[lineBreak.charCodeAt(0)] = lineBreakClass;
   return classes;
 }
 
-function parseRanges(text: string, charClass: number): { begin: number; end: number; charClass: number }[] {
+function fillRanges(classes: Uint8Array, ranges: string, charClass: number): void {
   let at = 0;
-  return text.split(' ').map((range) => {
-    const [gap, length = '1'] = range.split('+') as [string, string?];
-    const begin = at + parseInt(gap, 36);
-    at = begin + parseInt(length, 36);
-    return { begin, end: at, charClass };
-  });
+  for (const range of ranges.split(' ')) {
+    const plus = range.indexOf('+');
+    // parseInt ends at the plus.
+    const begin = at + parseInt(range, 36);
+    at = begin + (plus < 0 ? 1 : parseInt(range.slice(plus + 1), 36));
+    classes.fill(charClass, begin, at);
+  }
 }
