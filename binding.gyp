@@ -70,13 +70,16 @@
       "sources": ["<!@(node tools/sources.mjs addon)"],
       "dependencies": ["lg_kernels"],
     },
-    {
-      "target_name": "kernel_lab",
-      "sources": ["<!@(node tools/sources.mjs lab)"],
-      "dependencies": ["lg_kernels"],
-    },
   ],
   "conditions": [
+    # For the repository's tests; the package does not bring its files along.
+    ["'<!(node tools/sources.mjs lab)'!=''", {
+      "targets": [{
+        "target_name": "kernel_lab",
+        "sources": ["<!@(node tools/sources.mjs lab)"],
+        "dependencies": ["lg_kernels"],
+      }],
+    }],
     ["lg_avx2>0", {
       "targets": [{
         "target_name": "lg_avx2",

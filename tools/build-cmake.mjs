@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds both addons with cmake-js, by default into build-cmake/Release; the headers come from node-api-headers, so
+// Builds the addons with cmake-js, by default into build-cmake/Release; the headers come from node-api-headers, so
 // nothing is downloaded. Arguments are passed on (`-O other-folder --CDLG_SANITIZE=address`).
 
 import { isMain, runPackage } from './common.mjs';

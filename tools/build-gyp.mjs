@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds both addons with node-gyp into build/Release. Arguments are passed on (`--arch=arm64`).
+// Builds the addons with node-gyp into build/Release. Arguments are passed on (`--arch=arm64`).
 // Node's headers beside the running node are used if they are there; otherwise node-gyp fetches them as it always does.
 
 import { existsSync } from 'node:fs';

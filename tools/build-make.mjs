@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds both addons with a generated Makefile into build/Release: for machines that have neither the Python that
+// Builds the addons with a generated Makefile into build/Release: for machines that have neither the Python that
 // node-gyp needs nor CMake. Files and flags come from native/sources.json, headers from node-api-headers.
 
 import { createRequire } from 'node:module';
@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { findCompiler, findMake } from './check-tools.mjs';
 import { isMain, run, runQuietly } from './common.mjs';
 import { withLock } from './lock.mjs';
-import { isaDefines, isaGroups, isaSources, readSources, sanitizeFlags, underNative } from './sources.mjs';
+import { addons, isaDefines, isaGroups, isaSources, readSources, sanitizeFlags, underNative } from './sources.mjs';
 
 const objects = 'build/make';
 
@@ -49,16 +49,16 @@ export function makefile(arch) {
     shared.push(...files);
     rules.push(...files.map((file) => compileRule(file, sources.isa[name].flags)));
   }
-  const addons = [];
-  for (const [name, list] of [['llama_guard', sources.addon], ['kernel_lab', sources.lab]]) {
+  const outputs = [];
+  for (const [name, list] of addons(sources)) {
     const own = underNative(list);
     rules.push(...own.map((file) => compileRule(file, [`-DNODE_GYP_MODULE_NAME=${name}`])));
     const output = `build/Release/${name}.node`;
-    addons.push(output);
+    outputs.push(output);
     const inputs = [...own, ...shared].map(objectOf).join(' ');
     rules.push(`${output}: ${inputs}\n\t@mkdir -p $(@D)\n\t$(CXX) ${link} -pthread ${sanitize.join(' ')} $^ -o $@\n`);
   }
-  return `LG_FLAGS := ${flags.join(' ')}\n\nall: ${addons.join(' ')}\n\n${rules.join('\n')}\n-include $(shell find ${objects} -name '*.d' 2>/dev/null)\n`;
+  return `LG_FLAGS := ${flags.join(' ')}\n\nall: ${outputs.join(' ')}\n\n${rules.join('\n')}\n-include $(shell find ${objects} -name '*.d' 2>/dev/null)\n`;
 }
 
 export function buildWithMake({ quiet = false } = {}) {

@@ -12,6 +12,7 @@ import { buildTypeScript } from './build-ts.mjs';
 import { hasCmake, hasPython, requireNativeTools, requireNode } from './check-tools.mjs';
 import { contentHash, filesUnder, isCurrent, isMain, progress, readOr, run, writeStamp } from './common.mjs';
 import { withLock } from './lock.mjs';
+import { addons, readSources } from './sources.mjs';
 
 const lockFile = 'package-lock.json';
 
@@ -52,12 +53,12 @@ function packagesMatchLock() {
   });
 }
 
-/** Compiles both addons into build/Release with the first tool that this machine has all parts of. */
+/** Compiles the addons into build/Release with the first tool that this machine has all parts of. */
 export function buildNative() {
   const sources = filesUnder(['native']).filter((file) => !file.endsWith('.md'));
   const inputs = [...sources, 'binding.gyp', 'CMakeLists.txt', 'node_modules/node-addon-api/package.json'];
   const hash = contentHash(inputs, { platform: process.platform, arch: process.arch, sanitize: process.env.LG_SANITIZE, compiler: process.env.CXX });
-  const outputs = ['llama_guard', 'kernel_lab'].map((name) => path.join('build/Release', `${name}.node`));
+  const outputs = addons(readSources()).map(([name]) => path.join('build/Release', `${name}.node`));
   const stamp = 'build/stamps/native';
   if (isCurrent(stamp, hash, outputs)) return;
   requireNativeTools();

@@ -4,13 +4,20 @@
 // `isa-flags NAME`, `flags`, `isa-defines ARCH`, `sanitize`; each prints words separated by spaces.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 import { isMain } from './common.mjs';
 
-/** The parsed list. */
+/** The parsed list. The kernel lab is for the repository's tests, and the package does not bring its files along. */
 export function readSources() {
-  return JSON.parse(readFileSync(new URL('../native/sources.json', import.meta.url), 'utf8'));
+  const native = new URL('../native/', import.meta.url);
+  const sources = JSON.parse(readFileSync(new URL('sources.json', native), 'utf8'));
+  return existsSync(new URL('lab', native)) ? sources : { ...sources, lab: [] };
+}
+
+/** The addons that are built, each with its own files. */
+export function addons({ addon, lab }) {
+  return Object.entries({ llama_guard: addon, kernel_lab: lab }).filter(([, files]) => files.length > 0);
 }
 
 /** Names of the ISA groups that have files for the target architecture (Node's name of it). */
