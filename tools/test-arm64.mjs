@@ -140,7 +140,7 @@ if (!works('aarch64-linux-gnu-g++', ['--version']) || !works(qemu, ['--version']
   fail(`aarch64-linux-gnu-g++ or ${qemu} is missing: sudo apt install g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static`);
 }
 
-prepare({ native: false, outputs: ['esm', 'cjs', 'test'] });
+prepare({ native: false, outputs: ['package', 'test'] });
 progress('Compiling the native addon for arm64 (cmake-js)');
 withLock(() => buildWithCmake({ ...requireTarget('linux-arm64', {}), quiet: true }));
 
