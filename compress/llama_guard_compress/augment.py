@@ -51,3 +51,9 @@ def _typos(text: str, rng: random.Random) -> str:
         if not letters:
             return text
     return "".join(letters)
+
+
+def crossed(first: str, second: str, rng: random.Random) -> str:
+    """The beginning of a text and the end of another. Nobody has labelled it: for lessons of a teacher alone."""
+    a, b = first.split(), second.split()
+    return " ".join([*a[:rng.randrange(len(a) + 1)], *b[rng.randrange(len(b) + 1):]]) or first

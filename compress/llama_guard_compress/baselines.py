@@ -7,6 +7,7 @@ import numpy as np
 
 from .data import Conversation
 from .evaluate import figures
+from .ngrams import vectorizer
 
 
 def always_unsafe(conversations: Sequence[Conversation]) -> Dict:
@@ -14,21 +15,11 @@ def always_unsafe(conversations: Sequence[Conversation]) -> Dict:
 
 
 def ngrams(train: Sequence[Conversation], conversations: Sequence[Conversation]) -> Dict:
-    """
-    Words (1 and 2) and letters within words (2 to 5) of the judged message, trained on the same lines as the model.
-    Raises ImportError without scikit-learn.
-    """
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    """Trained on the same lines as the model, on the judged message alone. Raises ImportError without scikit-learn."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline, make_union
+    from sklearn.pipeline import make_pipeline
 
-    model = make_pipeline(
-        make_union(
-            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
-            TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
-        ),
-        LogisticRegression(C=10, max_iter=1000),
-    )
+    model = make_pipeline(vectorizer(), LogisticRegression(C=10, max_iter=1000))
     model.fit(_texts(train), [item.unsafe for item in train])
     return figures(conversations, model.predict_proba(_texts(conversations))[:, 1])
 

@@ -8,7 +8,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 import torch
 
 from .augment import vary
-from .data import Conversation
+from .data import Conversation, class_of
 from .model import Batch
 from .prompt import STYLES, Labels, PromptEncoder
 from .synonyms import Synonyms
@@ -28,9 +28,17 @@ class Item(NamedTuple):
     """One conversation as ids, with the right answer after it."""
     tokens: List[int]
     said: int  # leading tokens that are the conversation
+    judged: int  # index of the first token of the judged message
     asked: int  # index of the last token before the answer
     targets: List[int]  # label rows: that of tokens[asked + 1], ..., and of the end
     weights: List[float]
+    verdict: int  # label row of "safe", or of the number of the first category
+
+
+class Guesses(NamedTuple):
+    """The verdict that each token of a judged message should lead to, the later the surer."""
+    labels: torch.Tensor  # [J] label rows: "safe", or the number of the first category
+    weights: torch.Tensor  # [J] rising along a message; 1 in sum for each conversation
 
 
 class Targets(NamedTuple):
@@ -39,6 +47,7 @@ class Targets(NamedTuple):
     weights: torch.Tensor  # [A]
     text: Optional[torch.Tensor]  # [M] token ids
     counts: List[int]  # answer rows of each conversation; their sum is A
+    guesses: Optional[Guesses]  # of the answer rows after the first A
 
 
 class Builder:
@@ -53,21 +62,23 @@ class Builder:
     def item(self, conversation: Conversation, texts: Optional[Sequence[str]] = None, dropout: float = 0.0,
              rng: Optional[random.Random] = None) -> Item:
         """`texts` replaces the messages; `dropout` is that of the tokenizer."""
-        said, rest = self._encoder.encode(conversation, texts, dropout, rng)
+        said, judged, rest = self._encoder.encode(conversation, texts, dropout, rng)
         answer = self.labels.answer(conversation, self._lead)
         numbers = set(self.labels.numbers)
         weigh = {self.labels.safe: self._weights.verdict, self.labels.unsafe: self._weights.verdict}
         weights = [self._weights.category if row in numbers else weigh.get(row, self._weights.form) for row in answer]
         tokens = [*said, *rest, *(self.labels.ids[row] for row in answer[:-1])]
-        return Item(tokens, len(said), len(said) + len(rest) - 1, answer, weights)
+        verdict = self.labels.verdicts[class_of(conversation)]
+        return Item(tokens, len(said), judged, len(said) + len(rest) - 1, answer, weights, verdict)
 
     def probe(self, conversation: Conversation) -> Item:
         """Instead of the right answer the one that shows both the verdict's logits and those of the first number."""
-        said, rest = self._encoder.encode(conversation)
+        said, judged, rest = self._encoder.encode(conversation)
         words = ["\n\n", "unsafe", "\n", "S"] if self._lead else ["unsafe", "\n", "S"]
         rows = [self.labels.texts.index(word) for word in words]
         tokens = [*said, *rest, *(self.labels.ids[row] for row in rows)]
-        return Item(tokens, len(said), len(said) + len(rest) - 1, [*rows, self.labels.numbers[0]], [0.0] * (1 + len(rows)))
+        return Item(tokens, len(said), judged, len(said) + len(rest) - 1, [*rows, self.labels.numbers[0]],
+                    [0.0] * (1 + len(rows)), self.labels.safe)
 
     @property
     def verdict_at(self) -> int:
@@ -75,7 +86,7 @@ class Builder:
         return int(self._lead)
 
     def collate(self, items: Sequence[Item], role: str, blanks: float = 0.0, with_text: bool = False,
-                generator: Optional[torch.Generator] = None) -> Tuple[Batch, Targets]:
+                generator: Optional[torch.Generator] = None, with_guesses: bool = False) -> Tuple[Batch, Targets]:
         """One batch. A share `blanks` of the conversations' tokens is blanked out."""
         length = max(len(item.tokens) for item in items)
         bodies = torch.zeros(len(items), length, dtype=torch.long)
@@ -90,6 +101,7 @@ class Builder:
             if with_text:
                 texts += range(first, first + item.said - 1)
                 next_tokens += item.tokens[1:item.said]
+        guesses = _guesses(items, length, answers) if with_guesses else None
         batch = Batch(torch.tensor(self._encoder.prefixes[role]), bodies, torch.tensor(answers), kept,
                       torch.tensor(texts) if with_text else None)
         return batch, Targets(
@@ -97,7 +109,20 @@ class Builder:
             torch.tensor([weight for item in items for weight in item.weights]),
             torch.tensor(next_tokens) if with_text else None,
             [len(item.targets) for item in items],
+            guesses,
         )
+
+
+def _guesses(items: Sequence[Item], length: int, answers: List[int]) -> Guesses:
+    """Adds the rows of the judged messages to `answers`."""
+    labels: List[int] = []
+    weights: List[float] = []
+    for row, item in enumerate(items):
+        count = item.said - item.judged
+        answers += range(row * length + item.judged, row * length + item.said)
+        labels += [item.verdict] * count
+        weights += [2 * (i + 1) / (count * (count + 1)) for i in range(count)]
+    return Guesses(torch.tensor(labels), torch.tensor(weights))
 
 
 def plan_epoch(conversations: Sequence[Conversation], size: int, seed: int, epoch: int) -> List[List[int]]:

@@ -20,7 +20,7 @@ from .steps import Step, command_name
 
 STEPS: Dict[str, Type[Step]] = {
     command_name(kind): kind for kind in (
-        steps.Train, steps_prune.Calibrate, steps_prune.PruneBlocks, steps_prune.PruneNeurons, steps.Qat, steps.Distill,
+        steps.Vocabulary, steps.Train, steps_prune.Deepen, steps_prune.Calibrate, steps_prune.PruneBlocks, steps_prune.PruneNeurons, steps.Qat, steps.Distill,
         steps_prune.PruneHead, steps_prune.Export, steps_measure.Evaluate, steps_measure.Baselines, steps.Record,
         steps.Round, steps_prune.RandomBlocks)
 }

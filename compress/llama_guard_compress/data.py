@@ -34,6 +34,11 @@ class Conversation(NamedTuple):
         return sum(map(len, self.texts))
 
 
+def class_of(conversation: Conversation) -> int:
+    """0 for safe, else the number of the first category."""
+    return 1 + CODES.index(conversation.categories[0]) if conversation.unsafe else 0
+
+
 def read_conversations(path: Path) -> List[Conversation]:
     """
     The conversations of a file, one JSON object a line: lang, messages, label, categories.

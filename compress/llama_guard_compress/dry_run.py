@@ -117,6 +117,8 @@ def _result(step: Step, source: Planned) -> Planned:
     config, scheme = source
     if isinstance(step, steps_prune.PruneBlocks):
         return Planned(config.with_(layers=step.keep), scheme)
+    if isinstance(step, steps_prune.Deepen):
+        return Planned(config.with_(layers=step.layers), scheme)
     if isinstance(step, steps_prune.PruneNeurons):
         return Planned(config.with_(mlp=step.width(config.mlp)), scheme)
     if isinstance(step, steps_prune.PruneHead):

@@ -226,11 +226,15 @@ def _causal(length: int, like: torch.Tensor) -> torch.Tensor:
 
 
 def initialize(model: Guard, seed: int) -> None:
-    """Weights of a new model: normal, .02, outputs of a block smaller the deeper the model is."""
+    """
+    Weights of a new model: normal. Embedding and head .02; matrices 1 / sqrt(inputs), those that add to the residual
+    stream less the deeper the model is.
+    """
     generator = torch.Generator().manual_seed(seed)
     deep = (2 * model.config.layers) ** -0.5
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() == 2:
-                std = 0.02 * (deep if name.endswith(("o_proj.weight", "down_proj.weight")) else 1.0)
+                inside = parameter.shape[1] ** -0.5 * (deep if name.endswith(("o_proj.weight", "down_proj.weight")) else 1.0)
+                std = inside if ".layers." in name else 0.02
                 parameter.normal_(0.0, std, generator=generator)

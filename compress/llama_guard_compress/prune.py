@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What to leave out: how important blocks and neurons are, and smaller models without the least important ones."""
 
+import copy
 from typing import Callable, Dict, List, NamedTuple, Sequence
 
 import torch
@@ -86,6 +87,26 @@ def drop_blocks(model: Guard, dropped: Sequence[int]) -> Guard:
         raise RecipeError(f"Blocks to drop must be among 0 to {count - 1}, and one must stay; found {list(dropped)}")
     kept = [layer for i, layer in enumerate(model.model.layers) if i not in set(dropped)]
     return _like(model, model.config.with_(layers=len(kept)), layers=kept)
+
+
+def deepen(model: Guard, layers: int) -> Guard:
+    """
+    A deeper model with the same outputs: after each block come copies of it whose two output matrices are zero, so that
+    they add nothing until they are trained (as in LLaMA Pro, Wu et al. 2024, arXiv 2401.02415).
+    """
+    count = model.config.layers
+    if layers < count or layers % count:
+        raise RecipeError(f"layers must be a multiple of the model's {count}, found {layers}")
+    blocks = []
+    for block in model.model.layers:
+        blocks.append(block)
+        for _ in range(layers // count - 1):
+            new = copy.deepcopy(block)
+            with torch.no_grad():
+                new.self_attn.o_proj.weight.zero_()
+                new.mlp.down_proj.weight.zero_()
+            blocks.append(new)
+    return _like(model, model.config.with_(layers=layers), layers=blocks)
 
 
 def greedy_blocks(model: Guard, count: int, loss: Callable[[Guard], float]) -> List[int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 from .batches import Builder
-from .checkpoint import load_model, load_tokenizer, save_model, write_json
+from .checkpoint import load_model, load_tokenizer, read_json, save_model, write_json
 from .config import ModelConfig
 from .data import Conversation, read_conversations, split_off
 from .distill import TeacherLogits, record
@@ -17,6 +17,8 @@ from .progress import say
 from .quantize import GROUPS, Scheme
 from .synonyms import read_synonyms
 from .training import Learning, Trainer
+from .vocabulary import learn_tokenizer
+from .warm_start import warm_start
 
 STYLE = "llama-guard-3-1b"
 
@@ -60,6 +62,23 @@ def training_part(path: str, validation: float) -> Tuple[List[Conversation], Lis
 
 
 @dataclass
+class Vocabulary(Step):
+    """Learns a tokenizer from the training part of a file, with the splitting of another tokenizer."""
+    tokenizer: str = ""  # a folder with the tokenizer.json whose splitting is taken
+    data: str = ""
+    validation: float = 0.05
+    size: int = 16384  # tokens, control tokens included
+
+    def run(self, out: Path, world: World) -> None:
+        require(self, "tokenizer", "data")
+        base = read_json(Path(self.tokenizer) / "tokenizer.json")
+        if world.leads:
+            out.mkdir(parents=True, exist_ok=True)
+            write_json(out / "tokenizer.json", learn_tokenizer(base, training_part(self.data, self.validation)[0], self.size))
+        world.wait()
+
+
+@dataclass
 class Train(Step, Learning):
     """Trains a new model (with a geometry and a tokenizer) or goes on with one; float unless a group is given."""
     MODEL: ClassVar[bool] = True
@@ -69,6 +88,7 @@ class Train(Step, Learning):
     data: str = ""
     validation: float = 0.05
     group: Optional[int] = None  # weights that share a scale: quantization-aware
+    bag: int = 0  # epochs of the classifier whose vectors a new model's embedding begins with
     synonyms: Optional[str] = None  # a folder with files synonyms-<lang>.txt
     teacher: Optional[str] = None  # a model's folder, or that of a `record` step
 
@@ -78,7 +98,7 @@ class Train(Step, Learning):
         synonyms = read_synonyms(Path(self.synonyms)) if self.synonyms else {}
         say(f"{out.name}: {len(data)} conversations, {len(validation)} left out; synonyms: {', '.join(synonyms) or 'none'}")
         teacher = self._teacher_logits(out, data, world)
-        model, tokenizer, folder = self._start(world)
+        model, tokenizer, folder = self._start(world, data)
         if self.group is not None:
             model.set_scheme(scheme_of(self.group))
         trainer = Trainer(out.name, model, tokenizer, data, validation, self.learning(), out, world, teacher,
@@ -92,7 +112,7 @@ class Train(Step, Learning):
     def learning(self) -> Learning:
         return Learning(**{name: getattr(self, name) for name in Learning.__dataclass_fields__})
 
-    def _start(self, world: World) -> Tuple[Guard, Any, Path]:
+    def _start(self, world: World, data: List[Conversation]) -> Tuple[Guard, Any, Path]:
         if self.model:
             model, tokenizer = open_model(self.model, world)
             return model, tokenizer, Path(self.model)
@@ -102,6 +122,8 @@ class Train(Step, Learning):
         tokenizer = load_tokenizer(Path(self.tokenizer), config)
         model = Guard(config)
         initialize(model, self.seed)
+        if self.bag > 0:
+            warm_start(model, tokenizer, data, self.bag, self.dropout, self.seed)
         return model, tokenizer, Path(self.tokenizer)
 
     def _teacher_logits(self, out: Path, data: List[Conversation], world: World) -> Optional[TeacherLogits]:

@@ -45,6 +45,19 @@ class Calibrate(Step):
 
 
 @dataclass
+class Deepen(Step):
+    """Adds blocks that change nothing yet to a model that was trained with fewer, to go on with."""
+    MODEL: ClassVar[bool] = True
+    model: str = ""
+    layers: int = 16
+
+    def run(self, out: Path, world: World) -> None:
+        require(self, "model")
+        model, _ = open_model(self.model, world)
+        save_model(out, prune.deepen(model, self.layers), Path(self.model))
+
+
+@dataclass
 class PruneBlocks(Step):
     """Keeps some blocks: the most important ones, those that greedy dropping by loss leaves, or all but a given list."""
     MODEL: ClassVar[bool] = True

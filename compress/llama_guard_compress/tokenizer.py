@@ -32,6 +32,16 @@ def _byte_alphabet() -> List[str]:
 _LETTERS = _byte_alphabet()
 
 
+def pieces(text: str) -> List[str]:
+    """The parts of a text that merges never cross."""
+    return _SPLIT.findall(text)
+
+
+def byte_letters(data: bytes) -> str:
+    """Bytes as a tokenizer.json writes them."""
+    return "".join(_LETTERS[byte] for byte in data)
+
+
 class Tokenizer:
     """Encodes text to token ids. Immutable but for a cache of pieces."""
 
@@ -50,14 +60,14 @@ class Tokenizer:
     def encode(self, text: str, dropout: float = 0.0, rng: Optional[random.Random] = None) -> List[int]:
         """Token ids of a text. With `dropout` each merge is left out with that probability (BPE dropout)."""
         ids: List[int] = []
-        for piece in _SPLIT.findall(text):
-            letters = "".join(_LETTERS[byte] for byte in piece.encode("utf-8", "replace"))
+        for piece in pieces(text):
+            letters = byte_letters(piece.encode("utf-8", "replace"))
             ids.extend(self._merge(letters, dropout, rng) if rng and dropout > 0 else self._piece(letters))
         return ids
 
     def token(self, text: str) -> Optional[int]:
         """The id of a text that is one ordinary token."""
-        return self._vocab.get("".join(_LETTERS[byte] for byte in text.encode()))
+        return self._vocab.get(byte_letters(text.encode()))
 
     def control(self, name: str) -> int:
         """The id of a control token such as <|eot_id|>."""

@@ -13,14 +13,17 @@ from typing import Dict, List, Optional, Sequence
 import torch
 import torch.nn.functional as F
 
+from .augment import crossed
 from .batches import Builder, Schooling, Targets, Variation, Weights, varied
 from .data import Conversation
 from .distill import TeacherLogits, distance
 from .distributed import World, full_state, precision, shard
 from .errors import CheckpointError
 from .evaluate import judge, to_device
+from .losses import guess_loss, taught_verdicts, verdict_rows
 from .metrics import auc
 from .model import Guard
+from .ngrams import NgramTeacher
 from .progress import Progress, say
 from .synonyms import Synonyms
 from .tokenizer import Tokenizer
@@ -45,6 +48,9 @@ class Learning:
     replace: float = 0.15  # probability that a phrase is replaced by a synonym, where there is a file of them
     dropout: float = 0.1  # of the tokenizer's merges
     text_loss: float = 0.0  # weight of the loss of guessing the conversation's next token
+    guesses: float = 0.0  # weight of the loss of guessing the verdict at each token of the judged message
+    ngrams: float = 0.0  # share of an n-gram teacher's P(unsafe) in the loss of the verdict
+    crossed: float = 0.0  # share of the steps on texts crossed from two, which the n-gram teacher alone labels
     weights: List[float] = field(default_factory=lambda: list(Weights()))
     teach: float = 0.0  # share of the teacher's logits in the loss, the rest being the labels
     temperature: float = 2.0
@@ -80,6 +86,7 @@ class Trainer:
             [{"params": [p for n, p in self._named.items() if "norm" not in n], "weight_decay": settings.decay},
              {"params": [p for n, p in self._named.items() if "norm" in n], "weight_decay": 0.0}],
             lr=settings.rate, betas=(0.9, 0.98))
+        self._ngrams = NgramTeacher(data) if settings.ngrams > 0 else None
         self._average: Dict[str, torch.Tensor] = {}
         self._ids = torch.tensor(self._builders["short"].labels.ids, device=world.device)
 
@@ -120,13 +127,21 @@ class Trainer:
         rng = random.Random(f"{settings.seed}/step/{step}/{self._world.rank}")
         generator = torch.Generator().manual_seed(rng.getrandbits(48))
         chosen = [self._data[i] for i in rows]
+        crossing = self._ngrams is not None and rng.random() < settings.crossed
+        if crossing:
+            chosen = [self._crossed(conversation, rng) for conversation in chosen]
+        lessons = self._lessons(chosen, rng.randrange(self._ngrams.folds) if crossing else None) if self._ngrams else None
         items = varied(builder, chosen, self._variation, self._synonyms, rng)
-        batch, targets = builder.collate(items, chosen[0].role, settings.blanks, settings.text_loss > 0, generator)
+        batch, targets = builder.collate(items, chosen[0].role, settings.blanks, settings.text_loss > 0, generator,
+                                         settings.guesses > 0 and not crossing)
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate(step)
         with precision(self._world, settings.bf16):
             logits, text = self._model(to_device(batch, self._world.device), self._ids)
-            loss = self._loss(logits, text, targets, rows)
+            if crossing:
+                loss = self._verdict_loss(logits, targets, lessons).mean()
+            else:
+                loss = self._loss(logits, text, targets, rows, lessons)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), settings.clip)
@@ -134,14 +149,37 @@ class Trainer:
         self._update_average(step)
         return float(loss.detach())
 
-    def _loss(self, logits: torch.Tensor, text: Optional[torch.Tensor], targets: Targets, rows: List[int]) -> torch.Tensor:
+    def _crossed(self, conversation: Conversation, rng: random.Random) -> Conversation:
+        """The conversation with another end of its judged message, out of another conversation."""
+        other = self._data[rng.randrange(len(self._data))]
+        return conversation._replace(texts=(*conversation.texts[:-1], crossed(conversation.texts[-1], other.texts[-1], rng)))
+
+    def _lessons(self, conversations: Sequence[Conversation], fold: Optional[int]) -> List[float]:
+        """P(unsafe) by the n-gram teacher's regression of a fold, or by the one that has not seen the conversation."""
+        folds = [self._ngrams.fold(item) if fold is None else fold for item in conversations]
+        return self._ngrams.judge([item.texts[-1] for item in conversations], folds)
+
+    def _verdict_loss(self, logits: torch.Tensor, targets: Targets, lessons: List[float]) -> torch.Tensor:
+        labels = self._builders["short"].labels
+        return taught_verdicts(logits[verdict_rows(targets, self._settings.lead)], lessons, labels)
+
+    def _loss(self, logits: torch.Tensor, text: Optional[torch.Tensor], targets: Targets, rows: List[int],
+              lessons: Optional[List[float]]) -> torch.Tensor:
         settings, device = self._settings, logits.device
+        logits, guessed = logits.split([len(targets.labels), len(logits) - len(targets.labels)])
         per_row = F.cross_entropy(logits, targets.labels.to(device), reduction="none", label_smoothing=settings.smoothing)
         if self._teacher is not None and settings.teach > 0:
             taught = distance(logits, self._teacher.of(rows).to(device), settings.temperature)
             per_row = (1 - settings.teach) * per_row + settings.teach * taught
+        if lessons is not None:
+            verdicts = verdict_rows(targets, settings.lead)
+            taught = settings.ngrams * self._verdict_loss(logits, targets, lessons)
+            per_row = per_row.index_copy(0, verdicts, (1 - settings.ngrams) * per_row[verdicts] + taught)
         weights = targets.weights.to(device)
         loss = (per_row * weights).sum() / weights.sum()
+        if targets.guesses is not None:
+            labels = self._builders["short"].labels
+            loss = loss + settings.guesses * guess_loss(guessed, targets.guesses, labels, len(rows), settings.smoothing)
         if text is not None:
             loss = loss + settings.text_loss * F.cross_entropy(text, targets.text.to(device))
         return loss

@@ -34,6 +34,20 @@ def test_a_block_that_does_nothing_is_the_least_important_and_leaves_without_a_t
     assert abs(before - after).max() < 1e-5
 
 
+def test_a_deeper_model_answers_as_before_and_can_learn_in_its_new_blocks(model, builder, conversations):
+    before = judge(model, builder, conversations).logits
+    deep = prune.deepen(model, 6)
+    assert deep.config.layers == 6
+    assert abs(before - judge(deep, builder, conversations).logits).max() < 1e-6
+    batch, targets = builder.collate([builder.item(conversations[0])], "user")
+    logits, _ = deep(batch, torch.tensor(builder.labels.ids))
+    torch.nn.functional.cross_entropy(logits, targets.labels).backward()
+    for block in (1, 3, 5):
+        assert deep.model.layers[block].mlp.down_proj.weight.grad.abs().max() > 0
+    with pytest.raises(RecipeError, match="multiple of the model's 3, found 7"):
+        prune.deepen(model, 7)
+
+
 def test_greedy_dropping_takes_the_block_that_costs_least(model):
     costs = {id(layer): cost for layer, cost in zip(model.model.layers, (5.0, 1.0, 3.0))}
 
