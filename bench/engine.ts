@@ -108,6 +108,7 @@ async function startRows(common: SubjectOptions): Promise<Row[]> {
     return [
       row('process to first verdict', 'ms', rounds.map(({ without }) => without.verdictMs)),
       row('the same, policy from a snapshot', 'ms', rounds.map(({ from }) => from.verdictMs)),
+      row('the same less a repeated verdict', 'ms', rounds.map(({ from }) => from.verdictMs - from.repeatedMs)),
       row('without / from snapshot', 'ratio', rounds.map(({ without, from }) => without.verdictMs / from.verdictMs)),
       row('of it, process to imported package', 'ms', rounds.map(({ from }) => from.importedMs)),
       row('process to guard', 'ms', rounds.map(({ without }) => without.loadedMs)),
