@@ -7,6 +7,7 @@ from typing import List, Sequence
 import numpy as np
 
 from .data import Conversation
+from .errors import RecipeError
 
 
 def vectorizer(rarest: int = 1):
@@ -27,8 +28,10 @@ class NgramTeacher:
     """
 
     def __init__(self, conversations: Sequence[Conversation], folds: int = 8) -> None:
-        from sklearn.linear_model import LogisticRegression
-
+        try:
+            from sklearn.linear_model import LogisticRegression
+        except ImportError as error:
+            raise RecipeError("ngrams needs scikit-learn, Debian's python3-sklearn") from error
         self.folds = folds
         self._vectorizer = vectorizer(rarest=2)
         rows = self._vectorizer.fit_transform([c.texts[-1] for c in conversations]).tocsr()

@@ -47,8 +47,11 @@ def test_training_learns_what_can_be_learned(data, tmp_path, capsys):
     assert "examples/s" in capsys.readouterr().err
 
 
-def test_a_run_that_was_killed_goes_on_to_the_same_weights(data, tmp_path, monkeypatch):
-    training(data).run(tmp_path / "whole", WORLD)
+@pytest.mark.parametrize("more", [{}, {"bag": 1, "guesses": 0.5, "ngrams": 0.5, "crossed": 0.5}], ids=["plain", "with lessons"])
+def test_a_run_that_was_killed_goes_on_to_the_same_weights(data, tmp_path, monkeypatch, more):
+    if more:
+        pytest.importorskip("sklearn")
+    training(data, **more).run(tmp_path / "whole", WORLD)
     step = Trainer._step
 
     def killed(self, number, rows):
@@ -57,7 +60,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(data, tmp_path, monke
         return step(self, number, rows)
 
     monkeypatch.setattr(Trainer, "_step", killed)
-    options = {"save_every": 0.0}
+    options = {"save_every": 0.0, **more}
     with pytest.raises(KeyboardInterrupt):
         training(data, **options).run(tmp_path / "killed", WORLD)
     assert not (tmp_path / "killed" / "config.json").exists()
